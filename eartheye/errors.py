@@ -1,0 +1,139 @@
+"""Errors a user can act on: each is told in one line and says what to change. Anything else is a fault and keeps its traceback."""
+
+
+class UserError(Exception):
+    """Base of all errors whose message is meant for the user; a command ends with exit code 2."""
+
+
+class InvalidSettings(UserError):
+    """Settings that are missing, malformed or cannot work together."""
+
+
+class InvalidConfig(UserError):
+    """A step was configured with values it cannot accept."""
+
+
+# --- contracts between stages
+
+
+class NotFinished(UserError):
+    """The stage that makes this folder has not run to its end."""
+
+
+class ConflictingOutput(UserError):
+    """The output folder holds what another input or configuration made."""
+
+
+class NewerManifest(UserError):
+    """The manifest was written by a newer release, with a schema this one does not know."""
+
+
+class UnreadableManifest(UserError):
+    """A manifest is not what its kind says: truncated, edited by hand, or of another kind."""
+
+
+# --- object store
+
+
+class StoreUnavailable(UserError):
+    """The object store does not answer, or refuses the credentials or the bucket."""
+
+
+class StoreFull(UserError):
+    """The disk, the bucket or a size limit is full."""
+
+
+class MissingBulk(UserError):
+    """A bulk object named by a manifest is not there."""
+
+
+class CorruptBulk(UserError):
+    """A bulk object's size or SHA-256 is not what its manifest says."""
+
+
+# --- imagery and geodata
+
+
+class UnreadableRaster(UserError):
+    """A raster cannot be opened or decoded: truncated, corrupt, or no raster at all."""
+
+
+class MissingCrs(UserError):
+    """A raster or vector layer has no coordinate reference system, or one that cannot be placed on Earth."""
+
+
+class WrongBands(UserError):
+    """An image has other bands than the model or the step needs."""
+
+
+class WrongScale(UserError):
+    """An image's ground sampling distance is outside the range that the model was trained for."""
+
+
+class EmptyArea(UserError):
+    """The area asked for holds no data."""
+
+
+class UnknownLandCover(UserError):
+    """A land-cover raster holds codes that its legend does not name."""
+
+
+class InvalidCatalogue(UserError):
+    """The catalogue of a data folder is missing or names what is not there."""
+
+
+# --- sampling
+
+
+class IncompleteCells(UserError):
+    """A cell has no region, class or elevation."""
+
+
+class NotEnoughCells(UserError):
+    """Fewer cells than sites wanted."""
+
+
+# --- tiles and training
+
+
+class TargetTooLarge(UserError):
+    """A chip does not fit where it should be cut."""
+
+
+class NotEnoughTiles(UserError):
+    """Too few tiles or labels for what is asked."""
+
+
+class CorruptTile(UserError):
+    """A tile's bytes do not decode to what the index says."""
+
+
+# --- bus, prediction, promotion
+
+
+class BusUnavailable(UserError):
+    """Kafka does not answer in time."""
+
+
+class PredictorUnavailable(UserError):
+    """The inference server does not answer in time, or does not hold the model."""
+
+
+class TrackingUnavailable(UserError):
+    """MLflow does not answer, or does not hold what is asked for."""
+
+
+class RequestRejected(UserError):
+    """A request was refused, with the reason."""
+
+
+class GateNotPassed(UserError):
+    """A candidate did not pass the promotion gate."""
+
+
+class ParityNotReached(UserError):
+    """An exported model does not compute what the trained one does."""
+
+
+class JobFailed(UserError):
+    """A job ended without its result."""

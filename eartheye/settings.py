@@ -1,0 +1,85 @@
+"""Where things are: the one place that says which servers stand behind the ports.
+
+Every field is read from the environment as `EARTHEYE_<FIELD>` (or a `.env` file). The defaults stand on nothing but Python:
+a directory as object store, MLflow on SQLite, a broker and a predictor in the process.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from eartheye.errors import InvalidSettings
+
+
+class Settings(BaseSettings):
+    """Addresses, credentials and limits of this process."""
+
+    model_config = SettingsConfigDict(env_prefix="EARTHEYE_", env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+    # object store
+    s3_endpoint: str = "127.0.0.1:9000"
+    """Host and port of MinIO or another S3, for `s3://` folders."""
+    s3_access_key: str = ""
+    s3_secret_key: SecretStr = SecretStr("")
+    s3_secure: bool = False
+    """Speak TLS to the S3 endpoint."""
+    cache_dir: Path = Path("~/.cache/eartheye")
+    """Node-local cache of bulk objects and of servers that are installed once."""
+    cache_limit_gb: float = Field(50.0, gt=0)
+    """Size at which the least recently used bulk objects leave the cache."""
+
+    # tracking
+    mlflow_tracking_uri: str = "sqlite:///runs/mlflow.db"
+    mlflow_experiment: str = "eartheye"
+
+    # message bus
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_api_version: tuple[int, int] | None = None
+    """Protocol version to speak; only the embedded broker needs it said (2, 3)."""
+    kafka_timeout_s: float = Field(30.0, gt=0)
+    """How long to wait for the broker's answer."""
+
+    # prediction
+    predictor: Literal["triton", "onnxruntime", "torch"] = "onnxruntime"
+    """Where inference runs: a Triton server, or in the worker's own process."""
+    triton_url: str = "127.0.0.1:8001"
+    """Triton's gRPC address."""
+    triton_repository: Path | None = None
+    """Triton's model repository as this process sees it; the deployer writes there."""
+    predictor_timeout_s: float = Field(60.0, gt=0)
+
+    # platform
+    database_url: str = "sqlite:///runs/eartheye.db"
+    """Jobs, blocks and promotions."""
+    allowed_roots: tuple[str, ...] = ()
+    """Folders (paths or `s3://` prefixes) that scenes may be read from and maps written to; a request for anything else is rejected."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["console", "json"] = "console"
+
+    @model_validator(mode="after")
+    def _can_work(self) -> Self:
+        if self.predictor == "triton" and self.triton_repository is None:
+            raise ValueError("predictor 'triton' needs EARTHEYE_TRITON_REPOSITORY, the folder the server loads models from")
+        return self
+
+    @property
+    def cache(self) -> Path:
+        """The cache folder with `~` resolved."""
+        return self.cache_dir.expanduser()
+
+
+@lru_cache(maxsize=1)
+def load() -> Settings:
+    """Return the settings of this process, read once.
+
+    Raises:
+        InvalidSettings: a value is malformed, or values contradict each other.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors())
+        raise InvalidSettings(f"settings EARTHEYE_*: {reasons}") from None

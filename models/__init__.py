@@ -1,0 +1,1 @@
+"""Networks, objectives and their operators in PyTorch: tensors in, tensors out."""

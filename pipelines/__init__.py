@@ -1,0 +1,1 @@
+"""Steps wired into Kubeflow pipelines: compiled, run here, submitted there."""

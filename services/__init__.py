@@ -1,0 +1,1 @@
+"""What keeps running: inference, promotion, the local servers, the demo and the command line."""
