@@ -1,0 +1,183 @@
+"""The catalogue of a data folder: which imagery, labels and geodata lie where, and on what terms.
+
+A data folder holds `catalogue.yaml`; every path in it is relative to the folder. docs/catalogue.md shows one with comments.
+"""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from eartheye.contracts.package import ClassSpec
+from eartheye.errors import InvalidCatalogue
+
+ENTRY = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Terms(BaseModel):
+    """Licence and attribution; what an entry leaves out it takes from the catalogue's head."""
+
+    model_config = ENTRY
+
+    licence: str | None = None
+    attribution: str | None = None
+
+
+class LandCover(Terms):
+    """A land-cover raster."""
+
+    path: str
+    legend: Literal["worldcover", "igbp"]
+    """Meaning of its codes: ESA WorldCover, or IGBP as in MODIS MCD12."""
+    crs: str | None = None
+    """Stands in for a reference system that the file lacks or leaves unknown, as `EPSG:4326`."""
+
+
+class Elevation(Terms):
+    """A digital elevation model in metres."""
+
+    path: str
+
+
+class Regions(Terms):
+    """Polygons of administrative regions."""
+
+    path: str
+    id: str
+    """Column that identifies a region."""
+    name: str
+    """Column with its name."""
+
+
+class Imagery(Terms):
+    """What scenes and image folders have in common."""
+
+    sensor: str
+    bands: tuple[str, ...]
+    """Names of the file's bands, in order; `red`, `green`, `blue`, `nir`, `pan`, ..."""
+    channels: tuple[str, ...] = ("red", "green", "blue")
+    """Bands that a network's channels take; (`pan`, `pan`, `pan`) feeds one band to all three."""
+
+    @model_validator(mode="after")
+    def _channels_are_bands(self) -> "Imagery":
+        if missing := set(self.channels) - set(self.bands):
+            raise ValueError(f"channels {sorted(missing)} are not among the bands {list(self.bands)}: set `channels`")
+        return self
+
+
+class SceneEntry(Imagery):
+    """A georeferenced raster."""
+
+    path: str
+    acquired: dt.date | None = None
+    quarter: str | None = Field(None, pattern=r"^\d{4}Q[1-4]$")
+    """Set for quarterly mosaics."""
+    gsd_m: float | None = None
+    """Ground sampling distance; read off the file where it is left out."""
+    nodata: float | None = None
+    """Stands in for a nodata value that the file does not declare."""
+    cut: Literal["sites", "cover"] = "sites"
+    """Tiles at the drawn sites, or on a lattice that covers the scene."""
+    chip_px: int | None = Field(None, gt=0)
+    """Side of this scene's tiles, where it differs from the tiler's."""
+    pretrain: bool = True
+    """False keeps the tiles out of pretraining, as a later date for change detection."""
+
+
+class ImagesEntry(Imagery):
+    """A folder of images without georeference."""
+
+    path: str
+    """Folder, or glob pattern of the images."""
+    labelled_by_folder: bool = False
+    """Each image's class is the name of its folder."""
+    group_by: Literal["image", "folder"] = "image"
+    """What is never split between training and test: an image, or all images of a folder."""
+    chip_px: int | None = Field(None, gt=0)
+
+
+class RasterLabels(Terms):
+    """A georeferenced class raster; its values are the classes' values."""
+
+    kind: Literal["raster"] = "raster"
+    name: str
+    path: str
+    classes: tuple[ClassSpec, ...]
+    smallest_width_m: float | None = None
+    """Objects narrower than this take the class around them."""
+
+
+class VectorLabels(Terms):
+    """Polygons of one class over one scene; ground without a polygon is the background class."""
+
+    kind: Literal["vector"] = "vector"
+    name: str
+    path: str
+    scene: str
+    """Path of the scene that was labelled."""
+    background: ClassSpec
+    foreground: ClassSpec
+
+    @property
+    def classes(self) -> tuple[ClassSpec, ...]:
+        """Background and foreground."""
+        return (self.background, self.foreground)
+
+
+class MaskLabels(Terms):
+    """Colour masks beside images without georeference."""
+
+    kind: Literal["masks"] = "masks"
+    name: str
+    images: str
+    """The `path` of the image entry that was labelled."""
+    find: tuple[str, str]
+    """Mask of an image: the first text in its path replaced by the second, as (`images/`, `masks/`); the ending becomes `.png`."""
+    classes: tuple[ClassSpec, ...]
+    """A class's `colour` is its colour in the masks."""
+
+
+Labels = Annotated[RasterLabels | VectorLabels | MaskLabels, Field(discriminator="kind")]
+
+
+class Catalogue(BaseModel):
+    """Everything in a data folder that the platform works with."""
+
+    model_config = ENTRY
+
+    title: str
+    licence: str
+    attribution: str
+    land_cover: LandCover | None = None
+    elevation: Elevation | None = None
+    regions: Regions | None = None
+    cell_km: Literal[1, 3, 9, 36] = 1
+    """Cells of the sampling grid: not finer than the land cover."""
+    scenes: tuple[SceneEntry, ...] = ()
+    images: tuple[ImagesEntry, ...] = ()
+    labels: tuple[Labels, ...] = ()
+
+    def terms(self, entry: Terms) -> tuple[str, str]:
+        """Return licence and attribution of an entry."""
+        return entry.licence or self.licence, entry.attribution or self.attribution
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    """Return the catalogue in a YAML file.
+
+    Raises:
+        InvalidCatalogue: there is none, or it is malformed.
+    """
+    try:
+        fields = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InvalidCatalogue(f"{path} is missing: describe the data folder there, as docs/catalogue.md says") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidCatalogue(f"{path} is not YAML: {error}") from None
+    try:
+        return Catalogue.model_validate(fields)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+        raise InvalidCatalogue(f"{path}: {reasons}") from None

@@ -1,0 +1,89 @@
+"""The small JSON that says a stage is done, and with what."""
+
+import hashlib
+import json
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from eartheye.errors import ConflictingOutput, NewerManifest, NotFinished, UnreadableManifest
+from eartheye.store import Folder
+
+
+class Manifest(BaseModel):
+    """Written by a stage after all of its bulk; a stage without one is not done.
+
+    Names inside are relative to the manifest's own folder, so that a folder can be copied or moved whole. Each subclass has a field
+    `kind`, as `sites/1`: what it is, and the version of its schema.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    name: ClassVar[str] = "manifest.json"
+
+    made_from: str
+    """Digest of the step's version, its configuration and the content of its inputs: the same `made_from`, the same bulk."""
+
+    @classmethod
+    def read(cls, folder: Folder) -> Self:
+        """Return the manifest of a finished folder.
+
+        Raises:
+            NotFinished: there is none; the stage before has still to run.
+            NewerManifest: a newer release wrote it.
+            UnreadableManifest: it is of another kind, or not whole.
+        """
+        if (data := folder.read(cls.name)) is None:
+            raise NotFinished(f"{folder.root} is not finished: run the step that makes it first")
+        where = f"{folder.root}/{cls.name}"
+        try:
+            fields = json.loads(data)
+            given, _, version = str(fields["kind"]).partition("/")
+        except (ValueError, TypeError, KeyError):
+            raise UnreadableManifest(f"{where} is not a manifest: delete the folder and run its step again") from None
+        wanted, _, known = str(cls.model_fields["kind"].default).partition("/")
+        if given != wanted:
+            raise UnreadableManifest(f"{where} describes '{given}', not '{wanted}': give the folder of the right step")
+        if version.isdecimal() and int(version) > int(known):
+            raise NewerManifest(f"{where} has schema {given}/{version}, this release reads up to {wanted}/{known}: upgrade EarthEye")
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UnreadableManifest(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    @classmethod
+    def done(cls, folder: Folder, made_from: str) -> Self | None:
+        """Return the manifest in `folder`, None where the stage is still to do.
+
+        Raises:
+            ConflictingOutput: `folder` was made from something else.
+        """
+        if not folder.exists(cls.name):
+            return None
+        manifest = cls.read(folder)
+        if manifest.made_from != made_from:
+            raise ConflictingOutput(f"{folder.root} was made from another input or configuration: choose another folder")
+        return manifest
+
+    def finish(self, folder: Folder) -> Self:
+        """Write the manifest: the stage is done."""
+        with folder.create(self.name) as file:
+            file.write(self.model_dump_json(indent=2).encode())
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest: stands for the folder's whole content, for it holds the digest of each bulk object."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def digest(step: str, config: BaseModel, *inputs: str) -> str:
+    """SHA-256 over what decides a stage's result.
+
+    Args:
+        step: name and version, as `sampler/1`; the version changes when the same configuration gives another result.
+        config: what was set; a field left at its default does not count, so that a new option changes no old digest.
+        inputs: digests of the inputs' content.
+    """
+    facts = [step, config.model_dump(mode="json", exclude_defaults=True), *inputs]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,27 @@
+"""What a mapping job leaves."""
+
+from typing import Literal
+
+from eartheye.contracts.manifest import Manifest
+from eartheye.store import Bulk
+
+
+class Map(Manifest):
+    """A class map with its polygons and its STAC item; `made_from` is the digest of the plan."""
+
+    kind: Literal["map/1"] = "map/1"
+    job: str
+    scene: str
+    model: str
+    model_version: int
+    model_digest: str
+    raster: Bulk
+    """COG, uint8 class values, 0 for no data."""
+    polygons: Bulk
+    """GeoParquet: `class` uint8, `name` string, `area_m2` float64, geometry in the scene's reference system."""
+    stac: Bulk
+    """STAC item, JSON."""
+    blocks_done: int
+    blocks_empty: int
+    blocks_failed: int
+    attribution: tuple[str, ...]

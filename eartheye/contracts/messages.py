@@ -1,0 +1,125 @@
+"""What travels on the bus: references and windows, never pixels. Each message carries its kind and version."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MESSAGE = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+NAME = r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"
+
+PROMOTION_REQUESTS = "eartheye.promotion.requests"
+PROMOTION_RESULTS = "eartheye.promotion.results"
+JOB_REQUESTS = "eartheye.job.requests"
+JOB_BLOCKS = "eartheye.job.blocks"
+JOB_OUTCOMES = "eartheye.job.outcomes"
+JOB_ASSEMBLIES = "eartheye.job.assemblies"
+JOB_RESULTS = "eartheye.job.results"
+REJECTED = "eartheye.rejected"
+TOPICS = (PROMOTION_REQUESTS, PROMOTION_RESULTS, JOB_REQUESTS, JOB_BLOCKS, JOB_OUTCOMES, JOB_ASSEMBLIES, JOB_RESULTS, REJECTED)
+
+
+class PromotionRequest(BaseModel):
+    """Ask that a model version become the champion. Key: `request`."""
+
+    model_config = MESSAGE
+    kind: Literal["promotion-request/1"] = "promotion-request/1"
+    request: str = Field(pattern=NAME)
+    model: str = Field(pattern=NAME)
+    version: int = Field(gt=0)
+    alias: Literal["champion"] = "champion"
+    asked_by: str = Field(max_length=200)
+
+
+class PromotionResult(BaseModel):
+    """The decision, after alias and deployment have followed it. Key: `request`."""
+
+    model_config = MESSAGE
+    kind: Literal["promotion-result/1"] = "promotion-result/1"
+    request: str
+    model: str
+    version: int
+    granted: bool
+    reasons: tuple[str, ...]
+    """Each check of the gate in words."""
+
+
+class JobRequest(BaseModel):
+    """Ask for a map of a scene. Key: `job`."""
+
+    model_config = MESSAGE
+    kind: Literal["job-request/1"] = "job-request/1"
+    job: str = Field(pattern=NAME)
+    scene: str = Field(max_length=1024)
+    """Path or URI of the raster, inside the allowed roots."""
+    model: str = Field(pattern=NAME)
+    alias: str = Field("champion", pattern=NAME)
+    area: tuple[float, float, float, float] | None = None
+    """West, south, east, north in the scene's reference system; None for the whole scene."""
+    bands: tuple[str, ...] | None = None
+    """Names of the scene's bands, where the file itself does not name them."""
+    output: str = Field(max_length=1024)
+    """Folder of the map, inside the allowed roots."""
+    min_area_m2: float = Field(0.0, ge=0)
+    """Polygons smaller than this are left out."""
+
+
+class BlockTask(BaseModel):
+    """Work for one worker: a window of one scene under one pinned model. Key: `plan`/`block`."""
+
+    model_config = MESSAGE
+    kind: Literal["block/1"] = "block/1"
+    plan: str
+    """Digest of the plan."""
+    block: str
+    """As `r0003c0012`."""
+    scene: str
+    serving: str
+    """Folder of the serving package."""
+    model: str
+    model_version: int
+    serving_digest: str
+    bands: tuple[str, ...] | None = None
+    window: tuple[int, int, int, int]
+    """Column, row, width, height in pixels of the scene."""
+    origin: tuple[int, int]
+    """Column, row of the output grid's first pixel: the tile lattice is anchored there."""
+    work: str
+    """Folder that takes the block and its outcome."""
+
+
+class BlockOutcome(BaseModel):
+    """How a block ended; put once under the plan digest. Key: `plan`/`block`."""
+
+    model_config = MESSAGE
+    kind: Literal["block-outcome/1"] = "block-outcome/1"
+    plan: str
+    block: str
+    state: Literal["done", "empty", "failed"]
+    reason: str | None = None
+    sha256: str | None = None
+    """Of the block's raster, where there is one."""
+
+
+class Assembly(BaseModel):
+    """Every block of a job has an outcome: build its map. Key: `job`."""
+
+    model_config = MESSAGE
+    kind: Literal["assembly/1"] = "assembly/1"
+    job: str
+    plan: str
+
+
+class JobResult(BaseModel):
+    """A job has ended. Key: `job`."""
+
+    model_config = MESSAGE
+    kind: Literal["job-result/1"] = "job-result/1"
+    job: str
+    state: Literal["done", "failed", "rejected"]
+    map: str | None = None
+    """Folder of the map."""
+    reason: str | None = None
+    blocks_done: int = 0
+    blocks_empty: int = 0
+    blocks_failed: int = 0
+    seconds: float = 0.0

@@ -1,0 +1,137 @@
+"""The model package: weights, and everything needed to use them right.
+
+Its words follow the STAC Machine Learning Model extension where that has one for the same thing.
+"""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from eartheye.contracts.manifest import Manifest
+from eartheye.store import Bulk
+
+MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class ImageSpec(BaseModel):
+    """The images a model takes."""
+
+    model_config = MODEL
+
+    bands: tuple[str, ...]
+    """Names of the bands, in the order of the channels; (`pan`, `pan`, `pan`) takes one band three times."""
+    dtype: Literal["uint8", "uint16", "int16", "float32"]
+    unit: str = "digital number"
+    nodata: float | None = None
+    mean: tuple[float, ...]
+    """Mean of each band over the valid pixels of the training tiles, in the unit of the band."""
+    std: tuple[float, ...]
+    gsd_m: float | None
+    """Ground sampling distance of training; None where the training images have no known scale: then no scale is checked."""
+    gsd_range_m: tuple[float, float] | None
+    """Smallest and largest ground sampling distance that the model was trained for."""
+
+
+class ClassSpec(BaseModel):
+    """A class that a model tells apart."""
+
+    model_config = MODEL
+
+    value: int
+    """Its number in maps."""
+    name: str
+    colour: str
+    """As `#rrggbb`."""
+
+
+class Architecture(BaseModel):
+    """Which network the weights belong to."""
+
+    model_config = MODEL
+
+    name: str
+    """As `vit-small/14`."""
+    backbone: dict[str, Any]
+    """Fields of `models.vit.VitSpec`."""
+    image_px: int
+    """Image size that the position embedding was made for."""
+    head: dict[str, Any] | None = None
+    """Kind and sizes of the head of a task model."""
+
+
+class BackboneReference(BaseModel):
+    """The frozen backbone a head was trained on."""
+
+    model_config = MODEL
+
+    uri: str
+    digest: str
+    """Digest of the backbone's `model.json`: another backbone is refused."""
+
+
+class Provenance(BaseModel):
+    """Where a model comes from."""
+
+    model_config = MODEL
+
+    trained_on: tuple[str, ...]
+    """Digests of the data manifests."""
+    code: str
+    """Release of EarthEye."""
+    licence: tuple[str, ...]
+    """Licences of the training data."""
+    attribution: tuple[str, ...]
+    run_id: str | None = None
+    """MLflow run of the training."""
+
+
+class ModelPackage(Manifest):
+    """A backbone, or a task model: a head with the reference of its backbone."""
+
+    model_config = MODEL
+    name: ClassVar[str] = "model.json"
+
+    kind: Literal["model/1"] = "model/1"
+    title: str
+    task: Literal["backbone", "scenes", "segmentation"]
+    architecture: Architecture
+    weights: Bulk
+    """Safetensors: the backbone's, or the head's alone."""
+    backbone: BackboneReference | None = None
+    image: ImageSpec
+    input_px: int
+    """Side of the square images that the model is used with."""
+    overlap: float = 0.25
+    """Overlap of neighbouring tiles when a scene is mapped, as a share of `input_px`."""
+    classes: tuple[ClassSpec, ...] = ()
+    split: Bulk | None = None
+    """Parquet of `tile` int64 and `part` (`train`, `validation`, `test`): which tiles a task model has seen."""
+    provenance: Provenance
+
+
+class ServingPackage(Manifest):
+    """A task model as ONNX, ready for an inference server."""
+
+    model_config = MODEL
+    name: ClassVar[str] = "serving.json"
+
+    kind: Literal["serving/1"] = "serving/1"
+    title: str
+    """Name of the model on the server."""
+    task: Literal["scenes", "segmentation"]
+    model_digest: str
+    """Digest of the `model.json` it was exported from."""
+    onnx: Bulk
+    """Input `images` float32 (N, C, H, W), normalised; output `probabilities`: uint8 (N, K, H, W), 255 times the probability, for
+    segmentation; float32 (N, K) for scenes."""
+    golden: Bulk
+    """A tile and the output that a server must give for it: NumPy archive with `images` and `probabilities`."""
+    image: ImageSpec
+    input_px: int
+    overlap: float
+    batch_size: int
+    """Every call carries this many images; a smaller rest is padded."""
+    classes: tuple[ClassSpec, ...]
+    parity: float
+    """Largest difference of a probability between the exported and the trained model, 0 to 1."""
+    attribution: tuple[str, ...]
