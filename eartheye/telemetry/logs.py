@@ -31,4 +31,4 @@ def configure_logs() -> None:
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return a logger; `log.info("tiles cut", count=12)`: an event, and its facts as fields."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(source=name)

@@ -26,8 +26,8 @@ def progress_of(what: str, total: int | None, done: int = 0) -> Iterator[Advance
     """
     console = Console(stderr=True)
     if console.is_terminal:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}")
-        with Progress(*columns, console=console, transient=True) as bar:
+        about, note = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+        with Progress(about, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note, console=console, transient=True) as bar:
             task = bar.add_task(what, total=total, completed=done, note="")
             yield lambda n=1, note="": bar.update(task, advance=n, note=note)
         return
@@ -45,7 +45,7 @@ def progress_of(what: str, total: int | None, done: int = 0) -> Iterator[Advance
 
 
 def progress(items: Sequence[T] | Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items one by one and show how far it is; `for site in progress(sites, "cutting tiles")`."""
+    """Yield the items one by one and show how far it is: `for site in progress(sites, "cutting tiles"): ...`."""
     known = len(items) if isinstance(items, Sequence) else total
     with progress_of(what, known) as advance:
         for item in items:
