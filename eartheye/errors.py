@@ -35,6 +35,10 @@ class UnreadableManifest(UserError):
 # --- object store
 
 
+class InvalidName(UserError, ValueError):
+    """A folder or an object has a name that a store cannot hold."""
+
+
 class StoreUnavailable(UserError):
     """The object store does not answer, or refuses the credentials or the bucket."""
 
@@ -108,11 +112,22 @@ class CorruptTile(UserError):
     """A tile's bytes do not decode to what the index says."""
 
 
+# --- local servers
+
+
+class ServerNotStarted(UserError):
+    """A local server's program is not there and cannot be built, or it does not come up in time."""
+
+
 # --- bus, prediction, promotion
 
 
 class BusUnavailable(UserError):
     """Kafka does not answer in time."""
+
+
+class NoReply(UserError):
+    """Nobody answered a request in time, or the answer cannot be read."""
 
 
 class PredictorUnavailable(UserError):

@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = "127.0.0.1:9092"
     kafka_api_version: tuple[int, int] | None = None
     """Protocol version to speak; only the embedded broker needs it said (2, 3)."""
+    kafka_username: str = ""
+    """For a broker that asks for it (SASL, SCRAM-SHA-512)."""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_secure: bool = False
+    """Speak TLS to the broker."""
     kafka_timeout_s: float = Field(30.0, gt=0)
     """How long to wait for the broker's answer."""
 
