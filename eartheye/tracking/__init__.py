@@ -1,0 +1,28 @@
+"""MLflow: runs of work done, and the registry of models."""
+
+from eartheye.tracking.registry import (
+    CHAMPION,
+    PREVIOUS,
+    RegisteredModel,
+    alias_version,
+    register,
+    resolve,
+    set_alias,
+    tag_version,
+    version_of,
+)
+from eartheye.tracking.runs import Run, run
+
+__all__ = [
+    "CHAMPION",
+    "PREVIOUS",
+    "RegisteredModel",
+    "Run",
+    "alias_version",
+    "register",
+    "resolve",
+    "run",
+    "set_alias",
+    "tag_version",
+    "version_of",
+]

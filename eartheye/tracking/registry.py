@@ -1,0 +1,125 @@
+"""The model registry: versions that point at packages in the object store, and the aliases that point at versions."""
+
+from dataclasses import dataclass
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ErrorCode
+
+from eartheye.errors import InvalidSettings, TrackingUnavailable
+from eartheye.settings import load
+from eartheye.tracking.runs import connect, unavailable
+
+CHAMPION, PREVIOUS = "champion", "previous"
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version, and the folders it stands for."""
+
+    name: str
+    version: int
+    package: str
+    """Folder of the model package."""
+    serving: str
+    """Folder of the serving package."""
+    serving_digest: str
+    report: str
+    """Folder of its evaluation."""
+
+
+def register(name: str, package: str, serving: str, serving_digest: str, report: str, run_id: str | None) -> RegisteredModel:
+    """Register a candidate. The same serving package gets the same version, however often this is asked.
+
+    Args:
+        name: of the registered model.
+        package: folder of the model package.
+        serving: folder of its serving package.
+        serving_digest: digest of the serving manifest.
+        report: folder of its evaluation.
+        run_id: MLflow run of the training.
+
+    Raises:
+        InvalidSettings: the folders lie in a directory that a remote MLflow cannot name.
+        TrackingUnavailable: MLflow does not answer.
+    """
+    if load().mlflow_tracking_uri.startswith("http") and not serving.startswith("s3://"):
+        raise InvalidSettings(f"{serving} is a directory and MLflow is a server: put the folders in an object store (s3://...)")
+    client = connect()
+    try:
+        _ensure_model(name)
+        for version in client.search_model_versions(f"name = '{name}'"):
+            if version.tags.get("serving_digest") == serving_digest:
+                return _registered(name, version)
+        tags = {"package": package, "serving": serving, "serving_digest": serving_digest, "report": report}
+        source = serving if "://" in serving else f"file://{serving}"
+        return _registered(name, client.create_model_version(name, source=source, run_id=run_id, tags=tags))
+    except MlflowException as error:
+        raise unavailable(error) from error
+
+
+def resolve(name: str, alias: str) -> RegisteredModel:
+    """Return the version that an alias points at now.
+
+    Raises:
+        TrackingUnavailable: there is no such model or alias, or MLflow does not answer.
+    """
+    try:
+        return _registered(name, connect().get_model_version_by_alias(name, alias))
+    except MlflowException as error:
+        if error.error_code in (ErrorCode.Name(ErrorCode.RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(ErrorCode.INVALID_PARAMETER_VALUE)):
+            raise TrackingUnavailable(f"the registry has no model '{name}' with alias '{alias}': register and promote it first") from None
+        raise unavailable(error) from error
+
+
+def version_of(name: str, version: int) -> RegisteredModel:
+    """Return one version.
+
+    Raises:
+        TrackingUnavailable: there is no such version, or MLflow does not answer.
+    """
+    try:
+        return _registered(name, connect().get_model_version(name, str(version)))
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(ErrorCode.RESOURCE_DOES_NOT_EXIST):
+            raise TrackingUnavailable(f"the registry has no version {version} of '{name}'") from None
+        raise unavailable(error) from error
+
+
+def alias_version(name: str, alias: str) -> int | None:
+    """Return the version that an alias points at, None where there is none yet."""
+    try:
+        aliases = connect().get_registered_model(name).aliases
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(ErrorCode.RESOURCE_DOES_NOT_EXIST):
+            return None
+        raise unavailable(error) from error
+    return int(aliases[alias]) if alias in aliases else None
+
+
+def set_alias(name: str, alias: str, version: int) -> None:
+    """Let an alias point at a version."""
+    try:
+        connect().set_registered_model_alias(name, alias, str(version))
+    except MlflowException as error:
+        raise unavailable(error) from error
+
+
+def tag_version(name: str, version: int, key: str, value: str) -> None:
+    """State a fact about a version, as why it was not promoted."""
+    try:
+        connect().set_model_version_tag(name, str(version), key, value)
+    except MlflowException as error:
+        raise unavailable(error) from error
+
+
+def _ensure_model(name: str) -> None:
+    try:
+        connect().create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(ErrorCode.RESOURCE_ALREADY_EXISTS):
+            raise
+
+
+def _registered(name: str, version) -> RegisteredModel:  # type: ignore[no-untyped-def]
+    tags = version.tags
+    return RegisteredModel(name, int(version.version), tags["package"], tags["serving"], tags["serving_digest"], tags["report"])

@@ -1,0 +1,129 @@
+"""Runs in MLflow: configuration, metrics and pictures of a piece of work.
+
+MLflow gets figures and small pictures. Weights and data stay in the object store; MLflow holds their address and digest.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+from pydantic import BaseModel
+
+from eartheye.errors import TrackingUnavailable
+from eartheye.settings import load
+
+INJECTED_RUN = "MLFLOW_RUN_ID"
+PARAMETER_LIMIT = 6000
+
+
+class Run:
+    """An open run."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client = client
+        self.id = run_id
+
+    def metric(self, name: str, value: float, step: int = 0) -> None:
+        """Record one value of a metric."""
+        self._client.log_metric(self.id, name, value, step=step)
+
+    def history(self, name: str, values: Mapping[int, float]) -> None:
+        """Record a metric's values by step in one request; time in the chart is the step."""
+        metrics = [Metric(name, value, step, step) for step, value in values.items()]
+        for start in range(0, len(metrics), 1000):
+            self._client.log_batch(self.id, metrics=metrics[start : start + 1000])
+
+    def tag(self, name: str, value: str) -> None:
+        """State a fact about the run."""
+        self._client.set_tag(self.id, name, value)
+
+    def picture(self, path: Path) -> None:
+        """Keep a picture with the run."""
+        self._client.log_artifact(self.id, str(path), "pictures")
+
+
+@contextmanager
+def run(name: str, config: BaseModel, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
+    """Open a run and log the resolved configuration; the run ends with the block, failed if the block raised.
+
+    Where the orchestrator injected a run (`MLFLOW_RUN_ID`), that run is used, and left open for whoever made it.
+
+    Args:
+        name: what is done, as `pretrain`.
+        config: the step's configuration; its fields become parameters.
+        tags: facts, as digests of inputs.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer, or does not know the injected run.
+    """
+    client = connect()
+    injected = os.environ.get(INJECTED_RUN)
+    try:
+        run_id = client.get_run(injected).info.run_id if injected else _create(client, name)
+        for key, value in flatten(config.model_dump(mode="json")).items():
+            client.log_param(run_id, f"{name}.{key}" if injected else key, str(value)[:PARAMETER_LIMIT])
+        for key, value in (tags or {}).items():
+            client.set_tag(run_id, key, value)
+    except MlflowException as error:
+        raise unavailable(error) from error
+    try:
+        yield Run(client, run_id)
+    except BaseException:
+        if not injected:
+            client.set_terminated(run_id, "FAILED")
+        raise
+    if not injected:
+        client.set_terminated(run_id, "FINISHED")
+
+
+def connect() -> MlflowClient:
+    """Return a client of the tracking server in the settings."""
+    uri = load().mlflow_tracking_uri
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    except MlflowException as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> TrackingUnavailable:
+    """Word a failure of MLflow for the user."""
+    return TrackingUnavailable(f"MLflow at {load().mlflow_tracking_uri} (EARTHEYE_MLFLOW_TRACKING_URI): {error}")
+
+
+def flatten(fields: Mapping[str, object], above: str = "") -> dict[str, object]:
+    """Name nested fields by their path: `{"mask": {"ratio": 0.5}}` becomes `{"mask.ratio": 0.5}`."""
+    flat: dict[str, object] = {}
+    for key, value in fields.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{above}{key}.")
+        else:
+            flat[f"{above}{key}"] = value
+    return flat
+
+
+def _create(client: MlflowClient, name: str) -> str:
+    experiment = load().mlflow_experiment
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        try:
+            identifier = client.create_experiment(experiment, artifact_location=_artifacts())
+        except MlflowException:  # another process made it in the meantime
+            found = client.get_experiment_by_name(experiment)
+            if found is None:
+                raise
+            identifier = found.experiment_id
+    else:
+        identifier = found.experiment_id
+    return client.create_run(identifier, run_name=name).info.run_id
+
+
+def _artifacts() -> str | None:
+    """Pictures lie beside an SQLite file; a server decides for itself."""
+    uri = load().mlflow_tracking_uri
+    return str(Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlflow-pictures") if uri.startswith("sqlite:///") else None

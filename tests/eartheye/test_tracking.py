@@ -1,0 +1,97 @@
+"""Runs and registry on a real MLflow with SQLite."""
+
+import pytest
+from pydantic import BaseModel
+
+from eartheye import settings
+from eartheye.errors import InvalidSettings, TrackingUnavailable
+from eartheye.tracking import alias_version, register, resolve, run, set_alias, version_of
+from eartheye.tracking.runs import connect
+
+
+class Mask(BaseModel):
+    ratio: float = 0.5
+
+
+class Config(BaseModel):
+    steps: int = 3
+    mask: Mask = Mask()
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory):
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def tracked(sqlite, monkeypatch):
+    monkeypatch.setenv("EARTHEYE_MLFLOW_TRACKING_URI", sqlite)
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    settings.load.cache_clear()
+    yield
+    settings.load.cache_clear()
+
+
+def test_a_run_holds_the_resolved_configuration_and_its_metrics():
+    with run("pretrain", Config(), tags={"made_from": "abc"}) as opened:
+        opened.metric("loss", 2.5, step=1)
+        opened.history("teacher_entropy", {0: 1.0, 1: 0.5})
+    stored = connect().get_run(opened.id)
+    assert stored.data.params == {"steps": "3", "mask.ratio": "0.5"}
+    assert stored.data.metrics == {"loss": 2.5, "teacher_entropy": 0.5}
+    assert stored.data.tags["made_from"] == "abc"
+    assert stored.info.status == "FINISHED"
+
+
+def test_a_run_whose_work_failed_is_marked_failed():
+    with pytest.raises(ZeroDivisionError), run("pretrain", Config()) as opened:
+        raise ZeroDivisionError
+    assert connect().get_run(opened.id).info.status == "FAILED"
+
+
+def test_an_injected_run_is_used_and_left_open(monkeypatch):
+    with run("outer", Config()) as outer:
+        monkeypatch.setenv("MLFLOW_RUN_ID", outer.id)
+        with run("finetune", Config(steps=7)) as inner:
+            assert inner.id == outer.id
+        stored = connect().get_run(outer.id)
+        assert stored.info.status == "RUNNING"
+        assert stored.data.params["finetune.steps"] == "7"
+
+
+def test_an_injected_run_that_does_not_exist_is_named(monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    with pytest.raises(TrackingUnavailable, match="0" * 32), run("pretrain", Config()):
+        pass
+
+
+def test_the_same_serving_package_gets_the_same_version(tmp_path):
+    folders = {"package": f"{tmp_path}/m", "serving": f"{tmp_path}/s", "report": f"{tmp_path}/r", "run_id": None}
+    first = register("same", serving_digest="d1", **folders)
+    assert register("same", serving_digest="d1", **folders) == first
+    assert register("same", serving_digest="d2", **folders).version == first.version + 1
+
+
+def test_an_alias_resolves_to_the_version_it_points_at(tmp_path):
+    made = register("aliased", f"{tmp_path}/m", f"{tmp_path}/s", "d1", f"{tmp_path}/r", None)
+    assert alias_version("aliased", "champion") is None
+    set_alias("aliased", "champion", made.version)
+    assert resolve("aliased", "champion") == version_of("aliased", made.version) == made
+    assert alias_version("aliased", "champion") == made.version
+
+
+def test_what_the_registry_lacks_is_named(tmp_path):
+    with pytest.raises(TrackingUnavailable, match="no model 'nobody' with alias 'champion'"):
+        resolve("nobody", "champion")
+    register("lonely", f"{tmp_path}/m", f"{tmp_path}/s", "d1", f"{tmp_path}/r", None)
+    with pytest.raises(TrackingUnavailable, match="'lonely' with alias 'champion'"):
+        resolve("lonely", "champion")
+    with pytest.raises(TrackingUnavailable, match="no version 9 of 'lonely'"):
+        version_of("lonely", 9)
+
+
+def test_a_directory_behind_a_remote_server_is_refused(monkeypatch):
+    monkeypatch.setenv("EARTHEYE_MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    settings.load.cache_clear()
+    with pytest.raises(InvalidSettings, match="object store"):
+        register("remote", "/m", "/s", "d", "/r", None)
