@@ -74,6 +74,10 @@ class WrongScale(UserError):
     """An image's ground sampling distance is outside the range that the model was trained for."""
 
 
+class WrongWeights(UserError):
+    """A weights file is damaged, or holds the weights of another network."""
+
+
 class EmptyArea(UserError):
     """The area asked for holds no data."""
 
