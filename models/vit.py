@@ -101,9 +101,7 @@ class VisionTransformer(nn.Module):
         if spec.registers:
             self.reg_token = nn.Parameter(torch.empty(1, spec.registers, spec.dim))
         self.patch_embed = PatchEmbed(spec)
-        self.blocks = nn.ModuleList(
-            Block(spec.dim, spec.mlp_dim, spec.heads, spec.layer_scale, spec.drop_path) for _ in range(spec.layers)
-        )
+        self.blocks = nn.ModuleList(Block(spec.dim, spec.mlp_dim, spec.heads, spec.layer_scale, spec.drop_path) for _ in range(spec.layers))
         self.norm = nn.LayerNorm(spec.dim, eps=1e-6)
         self.init_weights()
 
@@ -188,7 +186,7 @@ class VisionTransformer(nn.Module):
         patches = patches + self.positions(rows, columns)
         first = self.cls_token if self.spec.registers else self.cls_token + self.pos_embed[:, :1]
         prefix = [first, self.reg_token] if self.spec.registers else [first]
-        return torch.cat([*(token.expand(len(images), -1, -1) for token in prefix), patches], dim=1)
+        return torch.cat([*(token.expand(images.shape[0], -1, -1) for token in prefix), patches], dim=1)
 
     def positions(self, rows: int, columns: int) -> Tensor:
         """(1, rows * columns, D) positions of the patches, bicubic where the grid is not the learned one (timm's convention)."""
