@@ -1,0 +1,1 @@
+"""Export of a task model for serving: see README.md."""

@@ -1,0 +1,72 @@
+"""What a pipeline asks of the running services: a request on the bus, and the wait for its answer."""
+
+from eartheye.bus import open_bus
+from eartheye.contracts import ModelPackage, Report, ServingPackage
+from eartheye.contracts.messages import (
+    JOB_REQUESTS,
+    JOB_RESULTS,
+    PROMOTION_REQUESTS,
+    PROMOTION_RESULTS,
+    JobRequest,
+    JobResult,
+    PromotionRequest,
+    PromotionResult,
+)
+from eartheye.errors import JobFailed
+from eartheye.store import Folder
+from eartheye.tracking import RegisteredModel, register
+
+PROMOTION_TIMEOUT_S = 600.0
+
+
+def register_candidate(name: str, model: Folder, serving: Folder, report: Folder) -> RegisteredModel:
+    """Register a task model with its serving package and its evaluation as a new version, a candidate.
+
+    Args:
+        name: of the registered model.
+        model: a finished task model.
+        serving: its serving package.
+        report: its evaluation.
+
+    Raises:
+        NotFinished: one of the folders is still to be made.
+        TrackingUnavailable: MLflow does not answer.
+    """
+    package, packed = ModelPackage.read(model), ServingPackage.read(serving)
+    Report.read(report)
+    return register(name, model.root, serving.root, packed.digest, report.root, package.provenance.run_id)
+
+
+def request_promotion(name: str, version: int, asked_by: str) -> PromotionResult:
+    """Ask the registry service to make a version the champion, and wait for its decision.
+
+    Asked again, the same version gets the first decision.
+
+    Raises:
+        BusUnavailable: Kafka does not answer.
+        NoReply: the registry service did not decide in time.
+    """
+    request = PromotionRequest(request=f"{name}-v{version}", model=name, version=version, asked_by=asked_by)
+    with open_bus() as bus, bus.replies(PROMOTION_RESULTS, request.request, (PromotionResult,)) as replies:
+        bus.publish(PROMOTION_REQUESTS, request.request, request)
+        return replies.next(PROMOTION_TIMEOUT_S)
+
+
+def request_map(request: JobRequest, timeout_s: float) -> JobResult:
+    """Ask the inference service for a map, and wait until the job has ended.
+
+    Args:
+        request: the scene, the model and where the map goes; asked again under the same job, the first result is given again.
+        timeout_s: how long to wait for the map.
+
+    Raises:
+        BusUnavailable: Kafka does not answer.
+        NoReply: the job did not end in time; it goes on, ask again.
+        JobFailed: the job was rejected, or failed.
+    """
+    with open_bus() as bus, bus.replies(JOB_RESULTS, request.job, (JobResult,)) as replies:
+        bus.publish(JOB_REQUESTS, request.job, request)
+        result = replies.next(timeout_s)
+    if result.state != "done":
+        raise JobFailed(f"job {request.job} was {result.state}: {result.reason}")
+    return result

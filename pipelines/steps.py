@@ -1,0 +1,41 @@
+"""Kubeflow faces of the requests to the services: the last steps of a pipeline."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+
+from eartheye.images import SERVICES_IMAGE
+
+
+@dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
+def registration(name: str, model: str, serving: str, report: str) -> int:
+    """Register a task model as a candidate; returns its version."""
+    from eartheye.store import Folder
+    from pipelines.requests import register_candidate
+
+    return register_candidate(name, Folder(model), Folder(serving), Folder(report)).version
+
+
+@dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
+def promotion(name: str, version: int) -> NamedTuple("Decision", [("granted", bool), ("reasons", list)]):  # type: ignore[valid-type]
+    """Ask that a version become the champion; returns the decision and each check of the gate."""
+    from typing import NamedTuple
+
+    from pipelines.requests import request_promotion
+
+    class Decision(NamedTuple):
+        granted: bool
+        reasons: list
+
+    result = request_promotion(name, version, asked_by="pipeline")
+    return Decision(result.granted, list(result.reasons))
+
+
+@dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
+def mapping(request: dict, timeout_s: float) -> str:
+    """Send a scene to the inference service and wait for its map; returns the map's folder."""
+    from eartheye.contracts.messages import JobRequest
+    from pipelines.requests import request_map
+
+    result = request_map(JobRequest.model_validate(request), timeout_s)
+    return result.map or ""

@@ -1,0 +1,1 @@
+"""Promotion: requests in, decisions out, alias and deployment moved as decided."""
