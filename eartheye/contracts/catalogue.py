@@ -93,8 +93,9 @@ class ImagesEntry(Imagery):
     """Folder, or glob pattern of the images."""
     labelled_by_folder: bool = False
     """Each image's class is the name of its folder."""
-    group_by: Literal["image", "folder"] = "image"
-    """What is never split between training and test: an image, or all images of a folder."""
+    group_pattern: str | None = None
+    """Regular expression with one group, searched in an image's path: images whose group reads the same, as (`tile\\d+`), are never split
+    between training and test. None: each image stands alone."""
     chip_px: int | None = Field(None, gt=0)
 
 
