@@ -14,7 +14,8 @@ from eartheye.contracts.messages import (
 )
 from eartheye.errors import JobFailed
 from eartheye.store import Folder
-from eartheye.tracking import RegisteredModel, register
+from eartheye.tracking import CHAMPION, RegisteredModel, register, resolve
+from pipelines.config import MapConfig
 
 PROMOTION_TIMEOUT_S = 600.0
 
@@ -70,3 +71,33 @@ def request_map(request: JobRequest, timeout_s: float) -> JobResult:
     if result.state != "done":
         raise JobFailed(f"job {request.job} was {result.state}: {result.reason}")
     return result
+
+
+def make_map(data: str, root: str, wanted: MapConfig) -> str:
+    """Ask for one of a chain's maps with the champion of today.
+
+    The job carries the model's version in its name: the same map asked again is the same job, another champion's map another.
+
+    Args:
+        data: folder of the data.
+        root: folder of the run.
+        wanted: the scene, the model, the area.
+
+    Returns:
+        The folder of the map.
+
+    Raises:
+        TrackingUnavailable: the model has no champion.
+        JobFailed: the job was rejected, or failed.
+    """
+    champion = resolve(wanted.model, CHAMPION)
+    request = JobRequest(
+        job=f"{wanted.title}-{wanted.model}-v{champion.version}-{champion.serving_digest[:8]}",
+        scene=f"{data.rstrip('/')}/{wanted.scene}",
+        model=wanted.model,
+        bands=wanted.bands,
+        area=wanted.area,
+        min_area_m2=wanted.min_area_m2,
+        output=f"{root.rstrip('/')}/maps/{wanted.title}",
+    )
+    return request_map(request, wanted.timeout_s).map or request.output

@@ -32,10 +32,9 @@ def promotion(name: str, version: int) -> NamedTuple("Decision", [("granted", bo
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
-def mapping(request: dict, timeout_s: float) -> str:
+def mapping(data: str, root: str, wanted: dict) -> str:
     """Send a scene to the inference service and wait for its map; returns the map's folder."""
-    from eartheye.contracts.messages import JobRequest
-    from pipelines.requests import request_map
+    from pipelines.config import MapConfig
+    from pipelines.requests import make_map
 
-    result = request_map(JobRequest.model_validate(request), timeout_s)
-    return result.map or ""
+    return make_map(data, root, MapConfig.model_validate(wanted))

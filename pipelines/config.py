@@ -1,0 +1,115 @@
+"""What can be set about the whole chain: one file, the steps' own configurations in it."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.curator.config import CuratorConfig
+from components.evaluator.config import EvaluatorConfig
+from components.exporter.config import ExporterConfig
+from components.finetuner.config import FinetuneConfig
+from components.pretrainer.config import PretrainConfig
+from components.sampler.config import CellsConfig, SamplerConfig
+from components.tiler.config import TilerConfig
+from eartheye.contracts.messages import NAME
+from eartheye.errors import InvalidConfig
+
+MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SamplingConfig(BaseModel):
+    """One drawing of sites."""
+
+    model_config = MODEL
+
+    title: str = Field(pattern=NAME)
+    """Names its folder: `sampling/TITLE`. The tiler cuts at the sites of `tiles`."""
+    cells: CellsConfig = CellsConfig()
+    sampler: SamplerConfig
+
+
+class HeadConfig(BaseModel):
+    """One task: its head, evaluation and export."""
+
+    model_config = MODEL
+
+    title: str = Field(pattern=NAME)
+    """Name of the registered model; names the folders under `heads/TITLE`."""
+    finetuner: FinetuneConfig
+    evaluator: EvaluatorConfig = EvaluatorConfig()
+    exporter: ExporterConfig = ExporterConfig()
+
+
+class MapConfig(BaseModel):
+    """One map to make with a promoted model."""
+
+    model_config = MODEL
+
+    title: str = Field(pattern=NAME)
+    """Names its folder: `maps/TITLE`."""
+    model: str = Field(pattern=NAME)
+    scene: str
+    """Raster to map, relative to the data folder."""
+    bands: tuple[str, ...] | None = None
+    """Names of its bands, where the file does not name them."""
+    area: tuple[float, float, float, float] | None = None
+    """West, south, east, north in the scene's reference system; the whole scene where it is left out."""
+    min_area_m2: float = Field(0.0, ge=0)
+    timeout_s: float = Field(3600.0, gt=0)
+
+
+class ChainConfig(BaseModel):
+    """Everything from imagery to maps."""
+
+    model_config = MODEL
+
+    name: str = Field(pattern=NAME)
+    samplings: tuple[SamplingConfig, ...] = Field(min_length=1)
+    """One of them is called `tiles`."""
+    tiler: TilerConfig = TilerConfig()
+    curator: CuratorConfig = CuratorConfig()
+    pretrainer: PretrainConfig = PretrainConfig()
+    evaluator: EvaluatorConfig = EvaluatorConfig()
+    """Of the backbone."""
+    heads: tuple[HeadConfig, ...]
+    maps: tuple[MapConfig, ...] = ()
+
+    def parameters(self, data: str, catalogue: str, root: str) -> dict[str, object]:
+        """Return the pipeline's parameters.
+
+        Args:
+            data: folder of the data.
+            catalogue: path of its catalogue.
+            root: folder that takes the steps' folders.
+        """
+        fields = self.model_dump(mode="json", exclude_defaults=True)
+        return {
+            "data": data,
+            "catalogue": catalogue,
+            "root": root,
+            "samplings": [{"cells": {}, **sampling} for sampling in fields["samplings"]],
+            "heads": [{"evaluator": {}, "exporter": {}, **head} for head in fields["heads"]],
+            "maps": fields.get("maps", []),
+            **{f"{step}_config": fields.get(step, {}) for step in ("tiler", "curator", "pretrainer", "evaluator")},
+        }
+
+
+def read_chain(path: Path) -> ChainConfig:
+    """Return the chain configured in a YAML file.
+
+    Raises:
+        InvalidConfig: it is missing or malformed.
+    """
+    try:
+        return ChainConfig.model_validate(yaml.safe_load(path.read_text()))
+    except FileNotFoundError:
+        raise InvalidConfig(f"{path} is missing: give the YAML file of the chain") from None
+    except yaml.YAMLError as error:
+        raise InvalidConfig(f"{path} is not YAML: {error}") from None
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+        raise InvalidConfig(f"{path}: {reasons}") from None
+
+

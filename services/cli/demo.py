@@ -1,0 +1,33 @@
+"""The command that runs the whole chain."""
+
+from pathlib import Path
+
+
+def demo(
+    *, data: Path | None = None, catalogue: Path | None = None, chain: Path | None = None, run: Path = Path("runs/demo"), size_km: float = 8.0, seed: int = 0
+) -> None:
+    """Run the whole chain, from imagery to a served map, and write a report with pictures.
+
+    Without `--data` it makes a synthetic world first. Everything runs in this process and its children: no server, no account. Started
+    again it goes on where it stopped; finished, it says so.
+
+    Examples: `eartheye demo`; `eartheye demo --data ~/imagery --run runs/imagery`
+
+    Parameters
+    ----------
+    data
+        Data folder with a `catalogue.yaml` (docs/catalogue.md), or with the layout of the public samples.
+    catalogue
+        Catalogue of a data folder that holds none.
+    chain
+        YAML file with the configuration of every step, where the defaults do not fit.
+    run
+        Folder of the run: all that is made, and `report.html`.
+    size_km
+        Side of the synthetic world.
+    seed
+        Seed of the synthetic world.
+    """
+    from services.demo.run import run_demo
+
+    run_demo(run, data=data, catalogue=catalogue, chain=chain, size_km=size_km, seed=seed)

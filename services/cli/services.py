@@ -1,0 +1,62 @@
+"""Commands that ask the services for something, and the one that runs them."""
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from eartheye.contracts.messages import JobRequest
+
+
+def promote(model: str, version: int, *, asked_by: str = "command line") -> None:
+    """Ask that a model version become the champion; the gate decides, and says why.
+
+    Example: `eartheye promote landcover 3`
+
+    Parameters
+    ----------
+    model
+        Name of the registered model.
+    version
+        The candidate.
+    asked_by
+        Who asks, for the audit.
+    """
+    from eartheye.errors import GateNotPassed
+    from pipelines.requests import request_promotion
+
+    result = request_promotion(model, version, asked_by)
+    print("\n".join(result.reasons))
+    if not result.granted:
+        raise GateNotPassed(f"{model} version {version} was not promoted")
+    print(f"{model} version {version} is the champion")
+
+
+def map(*, request: Annotated[JobRequest, Parameter(name="*")], timeout_s: float = 3600.0) -> None:
+    """Ask the inference service for a map of a scene, and wait for it.
+
+    Example: `eartheye map --job harbour-1 --scene data/harbour.tif --model landcover --output runs/maps/harbour`
+
+    Parameters
+    ----------
+    timeout_s
+        How long to wait; the job goes on after that, ask again under the same name.
+    """
+    from pipelines.requests import request_map
+
+    result = request_map(request, timeout_s)
+    print(f"map in {result.map}: {result.blocks_done} blocks done, {result.blocks_empty} empty, {result.blocks_failed} failed")
+
+
+def serve(role: Literal["registry", "planner", "worker", "assembler"]) -> None:
+    """Run a service until it is told to end (SIGTERM or Ctrl-C).
+
+    Example: `EARTHEYE_KAFKA_BOOTSTRAP=127.0.0.1:9092 eartheye serve worker`
+
+    Parameters
+    ----------
+    role
+        Which service: `registry` decides about promotions; `planner`, `worker` and `assembler` make maps.
+    """
+    from services.roles import run_role
+
+    run_role(role)

@@ -1,0 +1,1 @@
+"""The demonstration: the whole chain on embedded servers, with a report."""

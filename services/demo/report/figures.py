@@ -1,0 +1,145 @@
+"""The report's pictures; each function returns a PNG."""
+
+import io
+from collections.abc import Sequence
+
+import geopandas
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import rasterio
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from eartheye.contracts import LAND_CLASSES, ClassSpec
+from eartheye.tiles import TileSet
+
+mpl.use("Agg")
+LAND_COLOURS = ("#1b7837", "#a6d96a", "#e6b800", "#2b83ba", "#80cdc1", "#d7301f", "#969696")
+OVERVIEW_PX = 900
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG, and forget it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopandas.GeoDataFrame | None, cell_km: int) -> bytes:
+    """Draw the cells by land cover, the regions' borders and the drawn sites."""
+    figure, axes = plt.subplots(figsize=(11, 6.2))
+    spread = max(np.ptp(cells["lon"]), np.ptp(cells["lat"]), 1e-6)
+    size = max(0.15, min(60.0, (420 * cell_km / 111 / spread) ** 2))
+    for number, name in enumerate(LAND_CLASSES, start=1):
+        of_class = cells[cells["land_class"] == number]
+        axes.scatter(of_class["lon"], of_class["lat"], s=size, marker="s", linewidths=0, color=LAND_COLOURS[number - 1], alpha=0.55)
+    if regions is not None:
+        regions.boundary.plot(ax=axes, color="#333333", linewidth=0.4 if len(regions) > 50 else 1.0)
+    axes.scatter(sites.geometry.x, sites.geometry.y, s=max(2.0, min(24.0, size / 3)), color="black", edgecolors="white", linewidths=0.4, zorder=3)
+    west, east = cells["lon"].min(), cells["lon"].max()
+    south, north = cells["lat"].min(), cells["lat"].max()
+    axes.set(xlim=(west - 0.03 * spread, east + 0.03 * spread), ylim=(south - 0.03 * spread, north + 0.03 * spread))
+    axes.set_aspect(1 / np.cos(np.radians((south + north) / 2)) if spread < 20 else 1)
+    axes.set(xlabel="longitude, degrees", ylabel="latitude, degrees")
+    axes.set_title(f"{len(sites):,} sites of {len(cells):,} cells ({cell_km} km)")
+    legend = [Patch(color=colour, label=name) for name, colour in zip(LAND_CLASSES, LAND_COLOURS, strict=True)]
+    axes.legend(handles=legend, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    return png(figure)
+
+
+def contact_sheet(tiles: TileSet, rows: int = 6, label_set: str | None = None) -> bytes:
+    """Draw some sites: a row each, a column for each acquisition, then the mask."""
+    index = tiles.index[tiles.index["rejected"].isna()]
+    counts = index.groupby("site").size().sort_values(ascending=False, kind="stable")
+    chosen = counts.index[np.linspace(0, min(len(counts), max(rows, int((counts == counts.iloc[0]).sum()))) - 1, rows).astype(int)]
+    columns = int(counts.loc[chosen].max()) + (label_set is not None)
+    figure, axes = plt.subplots(len(chosen), columns, figsize=(2.1 * columns, 2.2 * len(chosen)), squeeze=False)
+    for line, site in zip(axes, chosen, strict=True):
+        for panel in line:
+            panel.axis("off")
+        of_site = index[index["site"] == site].sort_values("acquired")
+        for panel, (_, tile) in zip(line, of_site.iterrows(), strict=False):
+            panel.imshow(displayable(tiles, tile["tile"]))
+            panel.set_title(tile["quarter"] or str(tile["acquired"] or tile["sensor"]), fontsize=8)
+        labelled = [tile for tile, sets in zip(of_site["tile"], of_site["label_sets"], strict=True) if label_set in list(sets)]
+        if labelled:
+            classes = next(s.classes for s in tiles.manifest.label_sets if s.name == label_set)
+            line[-1].imshow(colourise(tiles.mask(labelled[0], label_set), classes))
+            line[-1].set_title("mask", fontsize=8)
+    figure.tight_layout(pad=0.4)
+    return png(figure)
+
+
+def displayable(tiles: TileSet, tile: int) -> NDArray[np.uint8]:
+    """Return the network's channels of a tile, stretched between the 2nd and the 98th percentile, (H, W, 3)."""
+    pixels, valid = tiles.image(tile)
+    sensor = tiles.sensor(tile)
+    return stretch(pixels[[sensor.bands.index(channel) for channel in sensor.channels]], valid)
+
+
+def stretch(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Stretch (C, H, W) pixels of any type to an RGB picture; one band becomes grey, what is not valid black."""
+    rgb = np.repeat(pixels, 3, axis=0) if len(pixels) == 1 else pixels[:3]
+    if pixels.dtype != np.uint8 and valid.any():
+        low, high = np.percentile(rgb[:, valid], (2, 98))
+        rgb = np.clip((rgb.astype(np.float32) - low) / max(high - low, 1e-6) * 255, 0, 255)
+    return np.where(valid, rgb, 0).astype(np.uint8).transpose(1, 2, 0)
+
+
+def colourise(mask: NDArray[np.uint8], classes: Sequence[ClassSpec]) -> NDArray[np.uint8]:
+    """Paint a class mask in the classes' colours, (H, W, 3); 0 is white."""
+    table = np.full((256, 3), 255, np.uint8)
+    for spec in classes:
+        table[spec.value] = np.round(np.array(to_rgb(spec.colour)) * 255)
+    return table[mask]
+
+
+def history(steps: pd.DataFrame) -> bytes:
+    """Draw the figures of pretraining over the steps, a panel each."""
+    figure, axes = plt.subplots(1, len(steps.columns), figsize=(3.2 * len(steps.columns), 2.8), squeeze=False)
+    for panel, name in zip(axes[0], steps.columns, strict=True):
+        panel.plot(steps.index, steps[name], color="#2b83ba", linewidth=1.2)
+        panel.set_title(name.replace("_", " "), fontsize=9)
+        panel.set_xlabel("step", fontsize=8)
+        panel.grid(alpha=0.3)
+    figure.tight_layout()
+    return png(figure)
+
+
+def map_beside_scene(scene: str, class_map: str, truth: str | None, classes: Sequence[ClassSpec], channels: Sequence[int]) -> bytes:
+    """Draw overviews of a scene, its map and, where there is one, the truth of the same ground.
+
+    Args:
+        scene: the raster that was mapped.
+        class_map: its class map, on a window of the scene's grid.
+        truth: class raster in the same reference system.
+        classes: of the map.
+        channels: band numbers, from 1, to show of the scene.
+    """
+    with rasterio.open(class_map) as mapped:
+        step = max(1, max(mapped.height, mapped.width) // OVERVIEW_PX)
+        shape = (mapped.height // step, mapped.width // step)
+        bounds = mapped.bounds
+        panels = [("map", colourise(mapped.read(1, out_shape=shape), classes))]
+    with rasterio.open(scene) as opened:
+        window = opened.window(*bounds)
+        pixels = opened.read(list(channels), window=window, out_shape=(len(channels), *shape), boundless=True)
+        valid = opened.read_masks(1, window=window, out_shape=shape, boundless=True) > 0
+        panels.insert(0, ("scene", stretch(pixels, valid)))
+    if truth is not None:
+        with rasterio.open(truth) as opened:
+            panels.append(("truth", colourise(opened.read(1, window=opened.window(*bounds), out_shape=shape, boundless=True), classes)))
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 5.4), squeeze=False)
+    for panel, (name, picture) in zip(axes[0], panels, strict=True):
+        panel.imshow(picture, interpolation="nearest")
+        panel.set_title(name)
+        panel.axis("off")
+    legend = [Patch(color=spec.colour, label=spec.name) for spec in classes]
+    figure.legend(handles=legend, loc="lower center", ncols=len(classes), frameon=False, bbox_to_anchor=(0.5, -0.03))
+    figure.tight_layout()
+    return png(figure)

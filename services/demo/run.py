@@ -1,0 +1,129 @@
+"""The demonstration: a world or a data folder in, a finished run with its report out."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from rich.console import Console
+
+from eartheye import __version__, settings
+from eartheye.contracts import read_catalogue
+from eartheye.errors import InvalidCatalogue, InvalidSettings
+from pipelines.config import ChainConfig, read_chain
+from services.demo.report.build import write_report
+from services.demo.servers import embedded_servers
+from services.demo.steps import run_pipeline
+from services.world.create import create_world
+
+FINISHED = "demo.json"
+HERE = resources.files("services.demo")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run works on."""
+
+    data: Path
+    catalogue: Path
+    chain: Path
+
+
+def run_demo(run: Path, *, data: Path | None, catalogue: Path | None, chain: Path | None, size_km: float, seed: int) -> None:
+    """Run the chain into a folder, and write its report. A finished run is left as it is.
+
+    Args:
+        run: folder of the run.
+        data: data folder; None makes a synthetic world.
+        catalogue: of a data folder that holds none.
+        chain: configuration of the steps; None takes the one that goes with the data.
+        size_km: side of the synthetic world.
+        seed: seed of the synthetic world.
+
+    Raises:
+        InvalidSettings: another demonstration is at work in the folder.
+        InvalidCatalogue: the data folder has no catalogue.
+        StepFailed: a step of the pipeline ended with an error.
+    """
+    console = Console(highlight=False)
+    with only_one(run):
+        if data is None:
+            create_world(run / "world", seed=seed, size_km=size_km)
+        inputs = choose_inputs(run, data, catalogue, chain)
+        config = read_chain(inputs.chain)
+        made_from = fingerprint(inputs, config)
+        if finished(run, made_from):
+            console.print(f"Nothing to do: the run is finished. Report: {run / 'report.html'}")
+            return
+        (run / FINISHED).unlink(missing_ok=True)
+        with embedded_servers(run, allowed=(inputs.data, run), console=console) as servers:
+            seconds = run_pipeline(inputs.chain, inputs.data, inputs.catalogue, run, console)
+            write_report(run, inputs.data, read_catalogue(inputs.catalogue), config, servers.words, seconds)
+        temporary = run / f"{FINISHED}.part"
+        temporary.write_text(json.dumps({"kind": "demo/1", "made_from": made_from}))
+        temporary.replace(run / FINISHED)
+    tell(console, run, config)
+
+
+def choose_inputs(run: Path, data: Path | None, catalogue: Path | None, chain: Path | None) -> Inputs:
+    """Find the catalogue and the configuration that go with the data."""
+    if data is None:
+        return Inputs(run / "world", run / "world" / "catalogue.yaml", chain or shipped("chains/world.yaml"))
+    if not data.is_dir():
+        raise InvalidCatalogue(f"{data} is not a folder: give the folder of the data")
+    own = catalogue or data / "catalogue.yaml"
+    if own.exists():
+        if chain is None:
+            raise InvalidCatalogue(f"{own} needs a configuration of the steps: give --chain FILE, starting from {shipped('chains/world.yaml')}")
+        return Inputs(data, own, chain)
+    samples = shipped("catalogues/samples.yaml")
+    if not any((data / scene.path).exists() for scene in read_catalogue(samples).scenes):
+        raise InvalidCatalogue(f"{data} has no catalogue.yaml: describe the data there, as docs/catalogue.md says")
+    return Inputs(data, samples, chain or shipped("chains/samples.yaml"))
+
+
+def shipped(name: str) -> Path:
+    """Return the path of a file that comes with the package."""
+    return Path(str(HERE / name))
+
+
+def fingerprint(inputs: Inputs, config: ChainConfig) -> str:
+    """Return what decides a run: the release, the configuration, the catalogue, and size and time of the files beside it."""
+    files = sorted((str(path.relative_to(inputs.data)), path.stat().st_size, path.stat().st_mtime_ns) for path in inputs.data.rglob("*") if path.is_file())
+    facts = [__version__, config.model_dump(mode="json"), inputs.catalogue.read_text(), files]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def finished(run: Path, made_from: str) -> bool:
+    """Say whether the folder holds this run, whole."""
+    marker = run / FINISHED
+    return marker.exists() and json.loads(marker.read_text()).get("made_from") == made_from and (run / "report.html").exists()
+
+
+@contextmanager
+def only_one(run: Path) -> Iterator[None]:
+    """Hold the folder for this process; the lock goes with the process, however it ends."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidSettings(f"another demonstration is at work in {run}: wait for it, or choose another --run") from None
+        yield
+
+
+def tell(console: Console, run: Path, config: ChainConfig) -> None:
+    """Say where everything is."""
+    console.print(f"\nReport    {run / 'report.html'}")
+    for wanted in config.maps:
+        console.print(f"Map       {run / 'maps' / wanted.title}")
+    mlflow = Path(os.path.relpath(run)) / "mlflow.db"
+    tool = shutil.which("mlflow") or ".venv/bin/mlflow"
+    console.print(f"Runs      {os.path.relpath(tool)} ui --backend-store-uri sqlite:///{mlflow}")
+    settings.load.cache_clear()
