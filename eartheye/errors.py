@@ -116,6 +116,14 @@ class CorruptTile(UserError):
     """A tile's bytes do not decode to what the index says."""
 
 
+class TrainingDiverged(UserError):
+    """A loss or a gradient is no longer a finite number."""
+
+
+class WrongBackbone(UserError):
+    """A head's backbone is not there, or is another one than the head was trained on."""
+
+
 # --- local servers
 
 
@@ -156,3 +164,7 @@ class ParityNotReached(UserError):
 
 class JobFailed(UserError):
     """A job ended without its result."""
+
+
+class StepFailed(UserError):
+    """A step of a pipeline ended with an error."""

@@ -20,6 +20,8 @@ def compile_pipeline(output: Path) -> tuple[Path, Path]:
     native = output.with_name(f"{output.stem}-kubernetes{output.suffix}")
     output.parent.mkdir(parents=True, exist_ok=True)
     compiler.Compiler().compile(imagery_to_map, str(output))
-    options = KubernetesManifestOptions(pipeline_name="imagery-to-map", pipeline_version_name="imagery-to-map", include_pipeline_manifest=True)
+    options = KubernetesManifestOptions(
+        pipeline_name="imagery-to-map", pipeline_version_name="imagery-to-map", include_pipeline_manifest=True
+    )
     compiler.Compiler().compile(imagery_to_map, str(native), kubernetes_manifest_format=True, kubernetes_manifest_options=options)
     return output, native

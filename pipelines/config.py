@@ -111,5 +111,3 @@ def read_chain(path: Path) -> ChainConfig:
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise InvalidConfig(f"{path}: {reasons}") from None
-
-

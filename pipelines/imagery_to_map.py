@@ -43,7 +43,9 @@ def imagery_to_map(
         described = aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=f"{root}/sampling/{sampling.title}/cells")
         drawn = sampler(cells=described.output, config=sampling.sampler, sites=f"{root}/sampling/{sampling.title}/sites")
 
-    cut = tiler(data=data, catalogue=catalogue, sites=f"{root}/sampling/tiles/sites", config=tiler_config, tiles=f"{root}/tiles").after(drawn)
+    cut = tiler(data=data, catalogue=catalogue, sites=f"{root}/sampling/tiles/sites", config=tiler_config, tiles=f"{root}/tiles").after(
+        drawn
+    )
     kept = curator(tiles=cut.output, config=curator_config, curated=f"{root}/curated")
     backbone = pretrainer(
         tiles=cut.output, curated=kept.output, config=pretrainer_config, checkpoint=f"{root}/checkpoint", backbone=f"{root}/backbone"

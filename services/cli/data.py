@@ -11,7 +11,9 @@ from components.tiler.config import TilerConfig
 from services.cli.inputs import catalogue_of
 
 
-def cells(data: Path, cells: str, *, catalogue: Path | None = None, config: Annotated[CellsConfig, Parameter(name="*")] = CellsConfig()) -> None:  # noqa: B008
+def cells(
+    data: Path, cells: str, *, catalogue: Path | None = None, config: Annotated[CellsConfig, Parameter(name="*")] = CellsConfig()
+) -> None:  # noqa: B008
     """Describe the cells of the equal-area grid: land-cover shares, elevation and region of each.
 
     Example: `eartheye cells runs/world runs/cells`

@@ -4,7 +4,13 @@ from pathlib import Path
 
 
 def demo(
-    *, data: Path | None = None, catalogue: Path | None = None, chain: Path | None = None, run: Path = Path("runs/demo"), size_km: float = 8.0, seed: int = 0
+    *,
+    data: Path | None = None,
+    catalogue: Path | None = None,
+    chain: Path | None = None,
+    run: Path = Path("runs/demo"),
+    size_km: float = 8.0,
+    seed: int = 0,
 ) -> None:
     """Run the whole chain, from imagery to a served map, and write a report with pictures.
 

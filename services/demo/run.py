@@ -80,7 +80,9 @@ def choose_inputs(run: Path, data: Path | None, catalogue: Path | None, chain: P
     own = catalogue or data / "catalogue.yaml"
     if own.exists():
         if chain is None:
-            raise InvalidCatalogue(f"{own} needs a configuration of the steps: give --chain FILE, starting from {shipped('chains/world.yaml')}")
+            raise InvalidCatalogue(
+                f"{own} needs a configuration of the steps: give --chain FILE, starting from {shipped('chains/world.yaml')}"
+            )
         return Inputs(data, own, chain)
     samples = shipped("catalogues/samples.yaml")
     if not any((data / scene.path).exists() for scene in read_catalogue(samples).scenes):
@@ -95,7 +97,11 @@ def shipped(name: str) -> Path:
 
 def fingerprint(inputs: Inputs, config: ChainConfig) -> str:
     """Return what decides a run: the release, the configuration, the catalogue, and size and time of the files beside it."""
-    files = sorted((str(path.relative_to(inputs.data)), path.stat().st_size, path.stat().st_mtime_ns) for path in inputs.data.rglob("*") if path.is_file())
+    files = sorted(
+        (str(path.relative_to(inputs.data)), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in inputs.data.rglob("*")
+        if path.is_file()
+    )
     facts = [__version__, config.model_dump(mode="json"), inputs.catalogue.read_text(), files]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -1,6 +1,8 @@
 """The pipeline of a demonstration, in a process of its own: its output goes to a log, its progress to the reader."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -8,17 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eartheye.errors import UserError
+from eartheye.errors import StepFailed
 
 STARTED = re.compile(r"Executing task '([\w-]+)'")
 ENDED = re.compile(r"Task '([\w-]+)' finished with status (\w+)")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = re.compile(r"^ {4}([a-z][\w -]*: \d+( of \d+)?.*)$")
 USER_ERROR = re.compile(r"^\s*eartheye\.errors\.\w+: (.*)$")
-
-
-class StepFailed(UserError):
-    """A step of the pipeline ended with an error."""
 
 
 def run_pipeline(chain: Path, data: Path, catalogue: Path, run: Path, console: Console) -> dict[str, float]:
@@ -37,11 +35,14 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, run: Path, console: C
     Raises:
         StepFailed: a step ended with an error.
     """
-    command = [sys.executable, "-m", "services.cli.main", "pipeline", "run", str(chain), str(data), str(run), "--catalogue", str(catalogue)]
+    arguments = [str(chain), str(data), str(catalogue), str(run), str(os.getpid())]
+    command = [sys.executable, "-m", "services.demo.pipeline_process", *arguments]
     seconds: dict[str, float] = {}
     step, began, reason = "pipeline", time.monotonic(), ""
     with (run / "pipeline.log").open("a") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+        )
         assert process.stdout is not None
         try:
             for line in process.stdout:
@@ -62,7 +63,7 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, run: Path, console: C
             code = process.wait()
         finally:
             if process.poll() is None:
-                process.terminate()
+                os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
     if code:
         raise StepFailed(f"step {step}: {reason or 'a fault'}; the whole output is in {run / 'pipeline.log'}")

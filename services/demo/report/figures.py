@@ -40,7 +40,9 @@ def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopa
         axes.scatter(of_class["lon"], of_class["lat"], s=size, marker="s", linewidths=0, color=LAND_COLOURS[number - 1], alpha=0.55)
     if regions is not None:
         regions.boundary.plot(ax=axes, color="#333333", linewidth=0.4 if len(regions) > 50 else 1.0)
-    axes.scatter(sites.geometry.x, sites.geometry.y, s=max(2.0, min(24.0, size / 3)), color="black", edgecolors="white", linewidths=0.4, zorder=3)
+    axes.scatter(
+        sites.geometry.x, sites.geometry.y, s=max(2.0, min(24.0, size / 3)), color="black", edgecolors="white", linewidths=0.4, zorder=3
+    )
     west, east = cells["lon"].min(), cells["lon"].max()
     south, north = cells["lat"].min(), cells["lat"].max()
     axes.set(xlim=(west - 0.03 * spread, east + 0.03 * spread), ylim=(south - 0.03 * spread, north + 0.03 * spread))
