@@ -1,7 +1,6 @@
 """What can be set about the whole chain: one file, the steps' own configurations in it."""
 
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError

@@ -92,7 +92,8 @@ def sample_images(tiles: TileSet, package: ModelPackage, count: int) -> NDArray[
             break
     if not images:
         raise NotEnoughTiles(
-            f"no tile has the bands {list(package.image.bands)} and at least {package.input_px} px: give the tiles that {package.title} was trained on"
+            f"no tile has the bands {list(package.image.bands)} and at least {package.input_px} px: "
+            f"give the tiles that {package.title} was trained on"
         )
     return np.stack(images)
 

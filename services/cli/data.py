@@ -13,7 +13,7 @@ from services.cli.inputs import catalogue_of
 
 def cells(
     data: Path, cells: str, *, catalogue: Path | None = None, config: Annotated[CellsConfig, Parameter(name="*")] = CellsConfig()
-) -> None:  # noqa: B008
+) -> None:
     """Describe the cells of the equal-area grid: land-cover shares, elevation and region of each.
 
     Example: `eartheye cells runs/world runs/cells`
@@ -59,7 +59,7 @@ def tile(
     *,
     sites: str | None = None,
     catalogue: Path | None = None,
-    config: Annotated[TilerConfig, Parameter(name="*")] = TilerConfig(),  # noqa: B008
+    config: Annotated[TilerConfig, Parameter(name="*")] = TilerConfig(),
 ) -> None:
     """Cut tiles and masks: at the sites, over scenes that are covered whole, and from image folders. What is rejected is listed, and why.
 
@@ -83,7 +83,7 @@ def tile(
     print(f"{cut.count} tiles in {len(cut.shards)} shards, {cut.rejected} rejected, in {tiles}")
 
 
-def curate(tiles: str, curated: str, *, config: Annotated[CuratorConfig, Parameter(name="*")] = CuratorConfig()) -> None:  # noqa: B008
+def curate(tiles: str, curated: str, *, config: Annotated[CuratorConfig, Parameter(name="*")] = CuratorConfig()) -> None:
     """Drop poor tiles, near duplicates and the excess of redundant scene types.
 
     Example: `eartheye curate runs/tiles runs/curated`

@@ -35,9 +35,9 @@ def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopa
     figure, axes = plt.subplots(figsize=(11, 6.2))
     spread = max(np.ptp(cells["lon"]), np.ptp(cells["lat"]), 1e-6)
     size = max(0.15, min(60.0, (420 * cell_km / 111 / spread) ** 2))
-    for number, name in enumerate(LAND_CLASSES, start=1):
+    for number, colour in enumerate(LAND_COLOURS, start=1):
         of_class = cells[cells["land_class"] == number]
-        axes.scatter(of_class["lon"], of_class["lat"], s=size, marker="s", linewidths=0, color=LAND_COLOURS[number - 1], alpha=0.55)
+        axes.scatter(of_class["lon"], of_class["lat"], s=size, marker="s", linewidths=0, color=colour, alpha=0.55)
     if regions is not None:
         regions.boundary.plot(ax=axes, color="#333333", linewidth=0.4 if len(regions) > 50 else 1.0)
     axes.scatter(
