@@ -6,12 +6,12 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from eartheye.errors import InvalidSettings
-from eartheye.settings import load
+from eartheye.settings import Settings, load
 
 BUSY_TIMEOUT_S = 30
 
 
-def connect() -> Engine:
+def connect(settings: Settings | None = None) -> Engine:
     """Return an engine for the database of the settings.
 
     SQLite runs with a write-ahead log, so that readers and the one writer do not stop each other, and waits when another writes.
@@ -20,7 +20,7 @@ def connect() -> Engine:
         InvalidSettings: the URL is malformed or names an unknown database.
     """
     try:
-        url = make_url(load().database_url)
+        url = make_url((settings or load()).database_url)
         if not url.drivername.startswith("sqlite"):
             return create_engine(url, pool_pre_ping=True)
     except (ArgumentError, ModuleNotFoundError) as error:

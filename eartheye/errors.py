@@ -150,6 +150,10 @@ class TrackingUnavailable(UserError):
     """MLflow does not answer, or does not hold what is asked for."""
 
 
+class UnknownModel(TrackingUnavailable):
+    """The registry does not hold the model, or the model has no such alias."""
+
+
 class RequestRejected(UserError):
     """A request was refused, with the reason."""
 

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     """Jobs, blocks and promotions."""
     allowed_roots: tuple[str, ...] = ()
     """Folders (paths or `s3://` prefixes) that scenes may be read from and maps written to; a request for anything else is rejected."""
+    job_work: str = "runs/work"
+    """Folder (path or `s3://` prefix) that planner, workers and assembler share for the blocks of mapping jobs."""
+    job_limit_px: int = Field(20_000_000_000, gt=0)
+    """Largest area of a job. Default: 11,000 km² at 0.75 m, a province; a gigantic area is more often a mistake than a wish."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 

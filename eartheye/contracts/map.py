@@ -7,7 +7,10 @@ from eartheye.store import Bulk
 
 
 class Map(Manifest):
-    """A class map with its polygons and its STAC item; `made_from` is the digest of the plan."""
+    """A class map with its polygons and its STAC item; there is one only when no block of the plan failed.
+
+    `made_from` is the digest of the plan and of what was asked of the polygons.
+    """
 
     kind: Literal["map/1"] = "map/1"
     job: str
@@ -23,5 +26,5 @@ class Map(Manifest):
     """STAC item, JSON."""
     blocks_done: int
     blocks_empty: int
-    blocks_failed: int
+    """Blocks of the scene that hold no data."""
     attribution: tuple[str, ...]

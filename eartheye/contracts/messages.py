@@ -1,11 +1,14 @@
 """What travels on the bus: references and windows, never pixels. Each message carries its kind and version."""
 
+import datetime as dt
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 MESSAGE = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 NAME = r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"
+SHA256 = r"^[0-9a-f]{64}$"
+BLOCK = r"^r[0-9]{4,8}c[0-9]{4,8}$"
 
 PROMOTION_REQUESTS = "eartheye.promotion.requests"
 PROMOTION_RESULTS = "eartheye.promotion.results"
@@ -57,10 +60,26 @@ class JobRequest(BaseModel):
     """West, south, east, north in the scene's reference system; None for the whole scene."""
     bands: tuple[str, ...] | None = None
     """Names of the scene's bands, where the file itself does not name them."""
+    nodata: float | None = None
+    """Stands in for a nodata value that the scene does not declare."""
+    crs: str | None = Field(None, max_length=256)
+    """Stands in for a reference system that the scene lacks or leaves unknown, as `EPSG:4326`."""
+    acquired: dt.date | None = None
+    """Day of the image, for the map's STAC item; None where nobody knows."""
     output: str = Field(max_length=1024)
     """Folder of the map, inside the allowed roots."""
     min_area_m2: float = Field(0.0, ge=0)
     """Polygons smaller than this are left out."""
+
+
+class JobCommand(BaseModel):
+    """Ask something about a job that was sent before. Key: `job`."""
+
+    model_config = MESSAGE
+    kind: Literal["job-command/1"] = "job-command/1"
+    job: str = Field(pattern=NAME)
+    command: Literal["cancel", "redrive"]
+    """`cancel`: no further block is sent. `redrive`: what was rejected, failed or cancelled is taken up again."""
 
 
 class BlockTask(BaseModel):
@@ -68,9 +87,9 @@ class BlockTask(BaseModel):
 
     model_config = MESSAGE
     kind: Literal["block/1"] = "block/1"
-    plan: str
+    plan: str = Field(pattern=SHA256)
     """Digest of the plan."""
-    block: str
+    block: str = Field(pattern=BLOCK)
     """As `r0003c0012`."""
     scene: str
     serving: str
@@ -79,6 +98,8 @@ class BlockTask(BaseModel):
     model_version: int
     serving_digest: str
     bands: tuple[str, ...] | None = None
+    nodata: float | None = None
+    crs: str | None = None
     window: tuple[int, int, int, int]
     """Column, row, width, height in pixels of the scene."""
     origin: tuple[int, int]
@@ -92,8 +113,8 @@ class BlockOutcome(BaseModel):
 
     model_config = MESSAGE
     kind: Literal["block-outcome/1"] = "block-outcome/1"
-    plan: str
-    block: str
+    plan: str = Field(pattern=SHA256)
+    block: str = Field(pattern=BLOCK)
     state: Literal["done", "empty", "failed"]
     reason: str | None = None
     sha256: str | None = None
@@ -115,7 +136,7 @@ class JobResult(BaseModel):
     model_config = MESSAGE
     kind: Literal["job-result/1"] = "job-result/1"
     job: str
-    state: Literal["done", "failed", "rejected"]
+    state: Literal["done", "failed", "rejected", "cancelled"]
     map: str | None = None
     """Folder of the map."""
     reason: str | None = None

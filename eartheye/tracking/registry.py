@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ErrorCode
 
-from eartheye.errors import InvalidSettings, TrackingUnavailable
+from eartheye.errors import InvalidSettings, TrackingUnavailable, UnknownModel
 from eartheye.settings import load
 from eartheye.tracking.runs import connect, unavailable
 
@@ -61,13 +61,14 @@ def resolve(name: str, alias: str) -> RegisteredModel:
     """Return the version that an alias points at now.
 
     Raises:
-        TrackingUnavailable: there is no such model or alias, or MLflow does not answer.
+        UnknownModel: there is no such model or alias.
+        TrackingUnavailable: MLflow does not answer.
     """
     try:
         return _registered(name, connect().get_model_version_by_alias(name, alias))
     except MlflowException as error:
         if error.error_code in (ErrorCode.Name(ErrorCode.RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(ErrorCode.INVALID_PARAMETER_VALUE)):
-            raise TrackingUnavailable(f"the registry has no model '{name}' with alias '{alias}': register and promote it first") from None
+            raise UnknownModel(f"the registry has no model '{name}' with alias '{alias}': register and promote it first") from None
         raise unavailable(error) from error
 
 
