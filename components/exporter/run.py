@@ -14,6 +14,7 @@ from components.exporter.config import ExporterConfig
 from components.exporter.onnx import export_onnx
 from eartheye.contracts import ModelPackage, ServingPackage, Tiles, digest
 from eartheye.errors import NotEnoughTiles, ParityNotReached
+from eartheye.raster import normalise, select_bands
 from eartheye.store import Folder
 from eartheye.tiles import TileSet
 from models.package import load_task_model
@@ -80,20 +81,20 @@ def export_model(model: Folder, tiles: Folder, config: ExporterConfig, serving: 
 
 def sample_images(tiles: TileSet, package: ModelPackage, count: int) -> NDArray[np.float32]:
     """Return normalised (N, C, input_px, input_px) windows from the corner of the first tiles that have the model's bands and size."""
-    images = []
-    for tile in tiles.index.loc[tiles.index["rejected"].isna(), "tile"]:
-        sensor = tiles.sensor(tile)
-        if tuple(sensor.channels) != package.image.bands:
+    side, images = package.input_px, []
+    fitting = tiles.cut[(tiles.cut["height"] >= side) & (tiles.cut["width"] >= side)]
+    for row in fitting.itertuples():
+        sensor = tiles.sensors[row.sensor]
+        if sensor.channels != package.image.bands:
             continue
-        image = tiles.channels(tile, package.image)[:, : package.input_px, : package.input_px]
-        if image.shape[1:] == (package.input_px, package.input_px):
-            images.append(image)
+        pixels, valid = tiles.image(row.tile)
+        corner = pixels[select_bands(sensor.bands, sensor.channels), :side, :side]
+        images.append(normalise(corner, valid[:side, :side], package.image))
         if len(images) == count:
-            break
+            return np.stack(images)
     if not images:
         raise NotEnoughTiles(
-            f"no tile has the bands {list(package.image.bands)} and at least {package.input_px} px: "
-            f"give the tiles that {package.title} was trained on"
+            f"no tile has the bands {list(package.image.bands)} and at least {side} px: give the tiles that {package.title} was trained on"
         )
     return np.stack(images)
 

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from eartheye.contracts import LAND_CLASSES, ClassSpec
+from eartheye.contracts import LAND_CLASSES, ClassSpec, LabelSet
+from eartheye.raster import select_bands
 from eartheye.tiles import TileSet
 
 mpl.use("Agg")
@@ -54,25 +55,30 @@ def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopa
     return png(figure)
 
 
-def contact_sheet(tiles: TileSet, rows: int = 6, label_set: str | None = None) -> bytes:
-    """Draw some sites: a row each, a column for each acquisition, then the mask."""
-    index = tiles.index[tiles.index["rejected"].isna()]
-    counts = index.groupby("site").size().sort_values(ascending=False, kind="stable")
-    chosen = counts.index[np.linspace(0, min(len(counts), max(rows, int((counts == counts.iloc[0]).sum()))) - 1, rows).astype(int)]
-    columns = int(counts.loc[chosen].max()) + (label_set is not None)
+def contact_sheet(tiles: TileSet, index: pd.DataFrame, labels: LabelSet | None = None, rows: int = 6) -> bytes:
+    """Draw some sites: a row each, a column for each acquisition, then the mask.
+
+    Args:
+        tiles: the tiles.
+        index: rows of their index to choose from; sites of many acquisitions come first, spread over the index.
+        labels: the masks to show; every tile of `index` has one.
+        rows: sites to show.
+    """
+    per_site = index.groupby("site").size()
+    richest = per_site.index[per_site == per_site.max()]
+    chosen = richest[np.unique(np.linspace(0, len(richest) - 1, min(rows, len(richest))).astype(int))]
+    columns = int(per_site.max()) + (labels is not None)
     figure, axes = plt.subplots(len(chosen), columns, figsize=(2.1 * columns, 2.2 * len(chosen)), squeeze=False)
     for line, site in zip(axes, chosen, strict=True):
-        for panel in line:
-            panel.axis("off")
         of_site = index[index["site"] == site].sort_values("acquired")
-        for panel, (_, tile) in zip(line, of_site.iterrows(), strict=False):
-            panel.imshow(displayable(tiles, tile["tile"]))
-            panel.set_title(tile["quarter"] or str(tile["acquired"] or tile["sensor"]), fontsize=8)
-        labelled = [tile for tile, sets in zip(of_site["tile"], of_site["label_sets"], strict=True) if label_set in list(sets)]
-        if labelled:
-            classes = next(s.classes for s in tiles.manifest.label_sets if s.name == label_set)
-            line[-1].imshow(colourise(tiles.mask(labelled[0], label_set), classes))
+        for panel, row in zip(line, of_site.itertuples(), strict=False):
+            panel.imshow(displayable(tiles, row.tile))
+            panel.set_title(row.quarter or row.acquired or row.sensor, fontsize=8)
+        if labels is not None:
+            line[-1].imshow(colourise(tiles.mask(of_site["tile"].iloc[0], labels.name), labels.classes), interpolation="nearest")
             line[-1].set_title("mask", fontsize=8)
+    for panel in axes.flat:
+        panel.axis("off")
     figure.tight_layout(pad=0.4)
     return png(figure)
 
@@ -80,8 +86,8 @@ def contact_sheet(tiles: TileSet, rows: int = 6, label_set: str | None = None) -
 def displayable(tiles: TileSet, tile: int) -> NDArray[np.uint8]:
     """Return the network's channels of a tile, stretched between the 2nd and the 98th percentile, (H, W, 3)."""
     pixels, valid = tiles.image(tile)
-    sensor = tiles.sensor(tile)
-    return stretch(pixels[[sensor.bands.index(channel) for channel in sensor.channels]], valid)
+    sensor = tiles.sensors[tiles.index["sensor"].iat[tile]]
+    return stretch(pixels[select_bands(sensor.bands, sensor.channels)], valid)
 
 
 def stretch(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
