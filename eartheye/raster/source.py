@@ -1,0 +1,70 @@
+"""How a raster is found and opened by its URI."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import RasterioIOError
+from rasterio.io import DatasetReader
+
+from eartheye.errors import MissingBulk, UnreadableRaster
+from eartheye.store import Folder
+
+DRIVERS = {
+    b"II*\0": "GTiff",
+    b"MM\0*": "GTiff",
+    b"II+\0": "GTiff",
+    b"MM\0+": "GTiff",
+    b"\0\0\0\x0cjP  ": "JP2OpenJPEG",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+}
+"""GDAL driver by a file's first bytes, for formats that hold their own pixels: one such as VRT can name any other file or host."""
+LONGEST_SIGNATURE = max(map(len, DRIVERS))
+
+OPTIONS = {"GDAL_CACHEMAX": 512, "VSI_CACHE": True, "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES", "GDAL_HTTP_MAX_RETRY": 3}
+"""GDAL configuration: megabytes of decoded blocks kept by the process; for S3, neighbouring ranges in one request, and retries."""
+
+
+class RasterSource:
+    """A raster file in a folder of the store.
+
+    Args:
+        uri: a path, `file:///path` or `s3://bucket/key`.
+    """
+
+    def __init__(self, uri: str | Path) -> None:
+        self.uri = str(uri)
+        if self.uri.startswith("s3://"):
+            parent, _, self._name = self.uri.rpartition("/")
+            self._folder = Folder(parent)
+        else:
+            path = Path(Folder(self.uri).root)
+            self._name = path.name
+            self._folder = Folder(path.parent)
+
+    def open(self) -> DatasetReader:
+        """Return a new handle, to be used by one thread at a time.
+
+        Raises:
+            UnreadableRaster: there is no such file, or it is no raster that can be read here.
+        """
+        try:
+            head = self._folder.read_range(self._name, 0, LONGEST_SIGNATURE)
+        except MissingBulk:
+            raise UnreadableRaster(f"{self.uri} is not there: give the path of a raster") from None
+        driver = next((driver for signature, driver in DRIVERS.items() if head.startswith(signature)), None)
+        if driver is None:
+            raise UnreadableRaster(f"{self.uri} is no GeoTIFF, JPEG 2000, PNG or JPEG: convert it with gdal_translate")
+        try:
+            with self.environment():
+                return rasterio.open(self._folder.gdal_path(self._name), driver=driver)
+        except RasterioIOError as error:
+            raise UnreadableRaster(f"{self.uri} cannot be opened ({error}): it is truncated or corrupt, copy it again") from None
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Make GDAL's configuration what opening and reading a handle needs."""
+        with rasterio.Env(**OPTIONS), self._folder.gdal_env():
+            yield
