@@ -1,0 +1,117 @@
+"""Making a world: a folder with imagery, geodata and truth, and a manifest that says it is finished."""
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from eartheye.contracts import Manifest, digest
+from eartheye.errors import ConflictingOutput
+from eartheye.store import Bulk, Folder
+from eartheye.telemetry import get_logger
+from services.world.catalogue import CORRUPT, write_catalogue
+from services.world.config import WorldConfig
+from services.world.corrupt import write_corrupt
+from services.world.mosaics import TRUTH, draw_mosaics
+from services.world.plan import Plan, make_plan
+from services.world.rasters import CLASSES, HEIGHTS, IMAGERY, draw_elevation, draw_land_cover, optimise
+from services.world.scenes import SCENES
+from services.world.vectors import write_changes, write_objects, write_regions
+
+STEP = "world/1"
+CONFIG = "config.json"
+UNFINISHED = ".unfinished"
+MOSAICS = tuple(scene.file for scene in SCENES)
+FILES = ("catalogue.yaml", "regions.gpkg", "objects.gpkg", "changes.gpkg", "dem.tif", *MOSAICS, TRUTH, "landcover.tif", CORRUPT)
+
+log = get_logger(__name__)
+
+
+class World(Manifest):
+    """A finished world."""
+
+    kind: Literal["world/1"] = "world/1"
+    name: ClassVar[str] = "world.json"
+    config: WorldConfig
+    files: tuple[Bulk, ...]
+
+
+def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: int | None = None) -> World:
+    """Make a synthetic world in a folder. One that is finished is returned as it is; one that is not is gone on with, file by file.
+
+    Args:
+        directory: the folder to make.
+        seed: another seed makes another world.
+        size_km: side of the square, from 1 to 40 km.
+        workers: threads, None for one on each processor; they change no pixel.
+
+    Raises:
+        ConflictingOutput: the folder holds another world, or files that are no world's.
+        InvalidConfig: the size or the seed is out of range.
+    """
+    config = WorldConfig(seed=seed, size_km=size_km)
+    made_from = digest(STEP, config)
+    folder = Folder(directory)
+    done = World.done(folder, made_from)
+    missing = [file for file in FILES if not (directory / file).exists()]
+    if done and not missing:
+        return done
+
+    _claim(directory, config, missing)
+    drafts = directory / UNFINISHED
+    shutil.rmtree(drafts, ignore_errors=True)
+    drafts.mkdir()
+    _make(make_plan(config), directory, drafts, missing, workers)
+    world = World(made_from=made_from, config=config, files=tuple(folder.bulk(file) for file in FILES)).finish(folder)
+    shutil.rmtree(drafts)
+    log.info("world made", folder=str(directory), files=len(missing), bytes=sum(file.size for file in world.files))
+    return world
+
+
+def _claim(directory: Path, config: WorldConfig, missing: list[str]) -> None:
+    """Write down first whose world the folder is to hold, so that an interrupted one is never gone on with as another."""
+    path = directory / CONFIG
+    if path.exists():
+        if path.read_text() != config.model_dump_json():
+            raise ConflictingOutput(f"{directory} holds a world of another seed or size: choose another folder")
+        return
+    if len(missing) < len(FILES):
+        raise ConflictingOutput(f"{directory} holds files of a world, but no {CONFIG} that says which: choose another folder")
+    directory.mkdir(parents=True, exist_ok=True)
+    draft = directory / f"{CONFIG}.draft"
+    draft.write_text(config.model_dump_json())
+    draft.replace(path)
+
+
+def _make(plan: Plan, directory: Path, drafts: Path, missing: list[str], workers: int | None) -> None:
+    """Make the files that are missing; each is written elsewhere and takes its name when it is whole."""
+
+    def make(file: str, write: Callable[[Path], None]) -> None:
+        if file in missing:
+            write(drafts / file)
+            (drafts / file).replace(directory / file)
+
+    def make_cog(file: str, options: dict[str, Any], draw: Callable[[Path], None] | None = None) -> None:
+        if file not in missing:
+            return
+        draft = drafts / f"{file}.draft"
+        if draw is not None:
+            draw(draft)
+        make(file, lambda path: optimise(draft, path, options))
+        draft.unlink()
+
+    make("regions.gpkg", lambda path: write_regions(plan, path))
+    make("objects.gpkg", lambda path: write_objects(plan, path))
+    make("changes.gpkg", lambda path: write_changes(plan, path))
+    make_cog("dem.tif", HEIGHTS, lambda draft: draw_elevation(plan, draft))
+
+    drawn = [file for file in (*MOSAICS, TRUTH) if file in missing]
+    if drawn:
+        draw_mosaics(plan, {file: drafts / f"{file}.draft" for file in drawn}, workers)
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda file: make_cog(file, CLASSES if file == TRUTH else IMAGERY), drawn))
+
+    make_cog("landcover.tif", CLASSES, lambda draft: draw_land_cover(plan, directory / TRUTH, draft))
+    make(CORRUPT, lambda path: write_corrupt(directory / MOSAICS[1], drafts / "part.tif", path))
+    make("catalogue.yaml", lambda path: write_catalogue(plan.config, path))
