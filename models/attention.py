@@ -8,7 +8,7 @@ from models.packing import Packing
 
 try:
     from flash_attn import flash_attn_varlen_qkvpacked_func
-except ImportError:
+except ImportError:  # an extra of the installation, for GPUs
     flash_attn_varlen_qkvpacked_func = None
 
 

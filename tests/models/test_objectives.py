@@ -27,9 +27,7 @@ def cross_entropy(teacher, student, temperature):
 def test_class_token_loss_is_equation_2_over_the_local_views():
     student, teacher = torch.rand(5, 3, 7), distributions(2, 3, 7)
     pairs = view_pairs(2, 3, global_to_global=False)
-    terms = [
-        cross_entropy(teacher[t, image], student[s, image], 0.1) for t in range(2) for s in range(2, 5) for image in range(3)
-    ]
+    terms = [cross_entropy(teacher[t, image], student[s, image], 0.1) for t in range(2) for s in range(2, 5) for image in range(3)]
     assert class_token_loss(student, teacher, pairs).item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
 
 

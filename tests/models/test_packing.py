@@ -1,7 +1,8 @@
-"""Stochastic depth by subsets of the batch, and the packing under it."""
+"""Tokens of several views in one matrix: attention and stochastic depth on it."""
 
 from itertools import pairwise
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +71,11 @@ def test_attention_stays_within_an_image():
         query, key, value = qkv[start:end].permute(1, 2, 0, 3)
         expected = torch.softmax(query @ key.transpose(1, 2) / 2.0, dim=-1) @ value
         torch.testing.assert_close(output[start:end], expected.transpose(0, 1).flatten(1))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: half-precision attention kernels run there alone")
+def test_on_a_gpu_half_precision_views_attend_as_in_single_precision():
+    packing = Packing(((2, 50), (6, 17)), torch.device("cuda"))
+    qkv = torch.randn(202, 3, 2, 64, device="cuda")
+    output = attention.attend(qkv.bfloat16(), packing)
+    torch.testing.assert_close(output.float(), attention.attend(qkv, packing), atol=3e-2, rtol=3e-2)
