@@ -16,7 +16,6 @@ from eartheye.store.cache import FETCH_CHUNK_BYTES, BulkCache
 from eartheye.store.directory import DirectoryStore
 from eartheye.store.names import check_name
 from eartheye.store.port import ObjectStore
-from eartheye.store.s3 import S3Store
 
 if TYPE_CHECKING:
     import rasterio
@@ -39,6 +38,8 @@ def open_store(root: str | Path) -> ObjectStore:
             raise InvalidName(f"{root} is on another machine: write file:///path, with three slashes")
         return DirectoryStore(Path(os.path.abspath(unquote(place.path))))  # noqa: PTH100
     if scheme == "s3":
+        from eartheye.store.s3 import S3Store  # the S3 client costs a tenth of a second that a directory need not pay
+
         bucket, _, prefix = rest.rstrip("/").partition("/")
         if not BUCKET.fullmatch(bucket):
             raise InvalidName(f"{root} names no bucket: write s3://bucket/prefix, a bucket of 3 to 63 small letters and digits")

@@ -18,10 +18,16 @@ CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
 CONNECTIONS = 16
 ATTEMPTS = 3
-REQUEST_RETRIES = urllib3.Retry(total=4, backoff_factor=0.3, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
+REQUEST_RETRIES = urllib3.Retry(
+    total=4,
+    backoff_factor=0.3,
+    status_forcelist=(500, 502, 503, 504),
+    raise_on_status=False,
+    respect_retry_after_header=False,  # MinIO asks for a minute whatever it is; while it starts up it means a second
+)
 """For a request that gets no answer or a server's fault: again after 0, 0.6, 1.2 and 2.4 s. Every request may be repeated."""
 
-PASSING_CODES = ("ConditionalRequestConflict", "OperationAborted", "RequestTimeout")
+PASSING_CODES = ("ConditionalRequestConflict", "OperationAborted", "RequestTimeout", "SlowDown", "SlowDownRead", "SlowDownWrite")
 WRONG_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed", "InvalidTokenId", "ExpiredToken")
 FULL = ("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "EntityTooLarge")
 
@@ -98,7 +104,7 @@ def _explain(error: MinioException | HTTPError, endpoint: str, bucket: str) -> U
             return StoreUnavailable(f"there is no bucket {bucket} at {endpoint}: make it, or choose another folder")
         if error.code == "RequestTimeTooSkewed":
             return StoreUnavailable(f"the clocks of this machine and of {endpoint} differ too much: set them")
-        if error.code in FULL:
+        if error.code in FULL or "no space left" in (error.message or ""):
             return StoreFull(f"no room in s3://{bucket} at {endpoint} ({error.message}): free space there, or choose another bucket")
         if error.response.status < 500:
             return error

@@ -1,7 +1,6 @@
 """A MinIO server of our own: found or built once, started on loopback, stopped by its process id."""
 
 import fcntl
-import http.client
 import os
 import re
 import shutil
@@ -12,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+import urllib3
+from minio import Minio
+from minio.error import MinioException
+from urllib3.exceptions import HTTPError
 
 from eartheye.errors import ServerNotStarted
 
@@ -104,7 +107,7 @@ def start_minio(
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     server = MinioServer(endpoint, access_key, secret_key, process)
     end = time.monotonic() + timeout_s
-    while not _is_ready(endpoint):
+    while not _is_ready(server):
         if process.poll() is not None or time.monotonic() > end:
             reason = f"ended with code {process.poll()}" if process.poll() is not None else f"did not answer within {timeout_s:g} s"
             server.stop()
@@ -140,6 +143,7 @@ def _build(go: str, program: Path) -> None:
     if done.returncode:
         raise ServerNotStarted(f"building MinIO failed, put a `minio` program on PATH: {done.stderr.strip()[-500:]}")
     (workplace / "minio").replace(program)
+    workplace.rmdir()
 
 
 def _free_port() -> int:
@@ -148,12 +152,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _is_ready(endpoint: str) -> bool:
-    connection = http.client.HTTPConnection(endpoint, timeout=2)
+def _is_ready(server: MinioServer) -> bool:
+    """Say whether the server takes signed requests; its own health page says so some time before."""
+    pool = urllib3.PoolManager(retries=False, timeout=2)
+    client = Minio(server.endpoint, server.access_key, server.secret_key, secure=False, http_client=pool)
     try:
-        connection.request("GET", "/minio/health/ready")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+        client.list_buckets()
+    except (MinioException, HTTPError):
         return False
-    finally:
-        connection.close()
+    return True
