@@ -1,0 +1,1 @@
+"""The local servers: found or built, started on loopback, waited for, stopped."""
