@@ -34,11 +34,14 @@ class HeadConfig(BaseModel):
 
     model_config = MODEL
 
-    title: str = Field(pattern=NAME)
-    """Name of the registered model; names the folders under `heads/TITLE`."""
     finetuner: FinetuneConfig
     evaluator: EvaluatorConfig = EvaluatorConfig()
     exporter: ExporterConfig = ExporterConfig()
+
+    @property
+    def title(self) -> str:
+        """Name of the registered model; names the folders under `heads/TITLE`."""
+        return self.finetuner.title
 
 
 class MapConfig(BaseModel):
@@ -89,7 +92,7 @@ class ChainConfig(BaseModel):
             "catalogue": catalogue,
             "root": root,
             "samplings": [{"cells": {}, **sampling} for sampling in fields["samplings"]],
-            "heads": [{"evaluator": {}, "exporter": {}, **head} for head in fields["heads"]],
+            "heads": [{"title": head.title, "evaluator": {}, "exporter": {}, **given} for head, given in zip(self.heads, fields["heads"], strict=True)],
             "maps": fields.get("maps", []),
             **{f"{step}_config": fields.get(step, {}) for step in ("tiler", "curator", "pretrainer", "evaluator")},
         }

@@ -179,7 +179,7 @@ def map_section(run: Path, data: Path, catalogue: Catalogue, wanted: MapConfig, 
     for name, of_class in polygons.groupby("name"):
         section.rows.append([str(name), f"{len(of_class):,}", f"{of_class['area_m2'].sum() / 1e4:,.1f}"])
     head = next(head for head in config.heads if head.title == wanted.model)
-    truth = next((labels for labels in catalogue.labels if labels.name == head.finetuner.label_set), None)
+    truth = next((labels for labels in catalogue.labels if labels.name == head.finetuner.samples.label_set), None)
     scene = next(scene for scene in catalogue.scenes if scene.path == wanted.scene)
     channels = [scene.bands.index(band) + 1 for band in dict.fromkeys(scene.channels)]
     section.picture(
