@@ -7,10 +7,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from components.deployer.run import deploy
-from eartheye.bus import Bus
+from eartheye.bus import Bus, open_bus
 from eartheye.contracts.messages import PROMOTION_REQUESTS, PROMOTION_RESULTS, PromotionRequest, PromotionResult
 from eartheye.database import connect
 from eartheye.errors import UserError
+from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from eartheye.tracking import CHAMPION, PREVIOUS, RegisteredModel, alias_version, set_alias, tag_version, version_of
@@ -19,6 +20,22 @@ from services.registry.tables import Base, Promotion
 
 log = get_logger(__name__)
 GROUP = "registry"
+
+
+def run_registry(settings: Settings, stop: threading.Event, policy: GatePolicy = GatePolicy()) -> None:
+    """Decide about promotions until `stop` is set.
+
+    Args:
+        settings: bus, database, inference server.
+        stop: ends it.
+        policy: what the gate asks.
+
+    Raises:
+        BusUnavailable: the broker does not answer at the start.
+    """
+    with open_bus(settings) as bus:
+        bus.ensure_topics((PROMOTION_REQUESTS, PROMOTION_RESULTS))
+        Registry(bus, policy, connect(settings)).run(stop)
 
 
 class Registry:
@@ -30,10 +47,10 @@ class Registry:
         engine: the platform's database.
     """
 
-    def __init__(self, bus: Bus, policy: GatePolicy, engine: Engine | None = None) -> None:
+    def __init__(self, bus: Bus, policy: GatePolicy, engine: Engine) -> None:
         self._bus = bus
         self._policy = policy
-        self._engine = engine or connect()
+        self._engine = engine
         Base.metadata.create_all(self._engine)
 
     def run(self, stop: threading.Event) -> None:
