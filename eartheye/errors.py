@@ -131,6 +131,10 @@ class ServerNotStarted(UserError):
     """A local server's program is not there and cannot be built, or it does not come up in time."""
 
 
+class TritonCannotRun(ServerNotStarted):
+    """This machine cannot run the embedded Triton; ONNX Runtime in the process can stand in for it."""
+
+
 # --- bus, prediction, promotion
 
 

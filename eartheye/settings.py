@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     triton_repository: Path | None = None
     """Triton's model repository as this process sees it; the deployer writes there."""
     predictor_timeout_s: float = Field(60.0, gt=0)
+    predictor_threads: int = Field(0, ge=0)
+    """Threads of a model that runs in the process; 0 for one on each core."""
 
     # platform
     database_url: str = "sqlite:///runs/eartheye.db"
