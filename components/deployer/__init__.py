@@ -1,0 +1,1 @@
+"""Deployment of a serving package: see README.md."""
