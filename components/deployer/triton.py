@@ -1,7 +1,6 @@
 """A serving package in Triton's model repository."""
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -49,7 +48,10 @@ def load_on_triton(serving: Folder, package: ServingPackage, name: str, version:
         client.load_model(model, client_timeout=settings.predictor_timeout_s)
         while not client.is_model_ready(model, str(version), client_timeout=settings.predictor_timeout_s):
             if time.monotonic() > deadline:
-                raise PredictorUnavailable(f"Triton at {settings.triton_url} did not make '{model}' ready in {settings.predictor_timeout_s:g} s")
+                raise PredictorUnavailable(
+                    f"Triton at {settings.triton_url} did not make '{model}' ready in {settings.predictor_timeout_s:g} s: "
+                    "look at its log, or raise EARTHEYE_PREDICTOR_TIMEOUT_S"
+                )
             time.sleep(READY_EVERY_S)
     except InferenceServerException as error:
         raise PredictorUnavailable(f"Triton at {settings.triton_url} cannot load '{model}': {error.message()}") from error
@@ -72,7 +74,7 @@ def write_entry(serving: Folder, package: ServingPackage, model: str, version: i
         (made / f"{package.digest}.digest").touch()
         if entry.exists():
             shutil.rmtree(entry)
-        os.replace(made, entry)
+        made.replace(entry)
 
 
 def render_config(package: ServingPackage, model: str, version: int, backend: str) -> str:

@@ -79,7 +79,7 @@ def contact_sheet(tiles: TileSet, index: pd.DataFrame, labels: LabelSet | None =
             line[-1].set_title("mask", fontsize=8)
     for panel in axes.flat:
         panel.axis("off")
-    figure.tight_layout(pad=0.4)
+    figure.tight_layout(pad=0.4, h_pad=1.4)
     return png(figure)
 
 
