@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from eartheye.store import Bulk
+
 MESSAGE = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 NAME = r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"
 SHA256 = r"^[0-9a-f]{64}$"
@@ -117,8 +119,8 @@ class BlockOutcome(BaseModel):
     block: str = Field(pattern=BLOCK)
     state: Literal["done", "empty", "failed"]
     reason: str | None = None
-    sha256: str | None = None
-    """Of the block's raster, where there is one."""
+    raster: Bulk | None = None
+    """GeoTIFF of the block's classes in the plan's folder, where there is one."""
 
 
 class Assembly(BaseModel):

@@ -1,0 +1,134 @@
+"""Whether a job can be done: everything that can be known before its first block is mapped."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from rasterio.windows import Window as RasterWindow
+
+from eartheye.blocks import Lattice, Window
+from eartheye.contracts import ServingPackage
+from eartheye.contracts.messages import JobRequest
+from eartheye.errors import CorruptBulk, EmptyArea, RequestRejected, WrongBands, WrongScale
+from eartheye.raster import Scene, open_scene, select_bands
+from eartheye.settings import Settings
+from eartheye.store import Folder
+from services.inference.roots import inside_roots
+
+SAME_PX = 1e-6
+"""Share of a pixel by which a bound may miss a pixel's edge and still mean it: coordinates are rounded decimals."""
+
+
+class ServedModel(Protocol):
+    """A pinned version of a model; `eartheye.tracking.RegisteredModel` is one."""
+
+    @property
+    def version(self) -> int:
+        """Number in the registry."""
+
+    @property
+    def serving(self) -> str:
+        """Folder of the serving package."""
+
+    @property
+    def serving_digest(self) -> str:
+        """Digest of the serving package's manifest."""
+
+
+ModelSource = Callable[[str, str], ServedModel]
+"""Returns the version that a model's alias points at now. Raises UnknownModel, or TrackingUnavailable where asking again may help."""
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that can be done, and what was found out about it."""
+
+    scene: str
+    output: str
+    model: ServedModel
+    package: ServingPackage
+    area: Window
+    """In pixels of the scene."""
+    file_block: tuple[int, int]
+    """Width and height of the scene's blocks."""
+
+
+def admit(request: JobRequest, resolve: ModelSource, settings: Settings) -> Admitted:
+    """Check a request against the service's folders and limits, the model, and the scene.
+
+    Args:
+        request: what is asked.
+        resolve: asked once; the job keeps the version that it names, whatever the alias does later.
+        settings: allowed folders and the largest area.
+
+    Raises:
+        UserError: why it cannot be done. StoreUnavailable and TrackingUnavailable, but not UnknownModel, may pass.
+    """
+    scene_uri = inside_roots(request.scene, settings.allowed_roots)
+    output = inside_roots(request.output, settings.allowed_roots)
+    model = resolve(request.model, request.alias)
+    package = ServingPackage.read(Folder(model.serving))
+    if package.digest != model.serving_digest:
+        raise CorruptBulk(f"{model.serving} is not the package that was registered as {request.model} {model.version}: export it again")
+    if package.task != "segmentation":
+        raise RequestRejected(f"{request.model} classifies whole scenes, a map needs a segmentation model: name another")
+    Lattice.of(package.input_px, package.overlap)
+    with open_scene(scene_uri, request.bands, request.nodata, request.crs) as scene:
+        check_fit(scene, package)
+        area = area_of(scene, request.area)
+        if area.width * area.height > settings.job_limit_px:
+            raise RequestRejected(
+                f"the area has {area.width:,} x {area.height:,} pixels, this service maps up to {settings.job_limit_px:,} in a job: "
+                "ask for a smaller area, or raise EARTHEYE_JOB_LIMIT_PX"
+            )
+        for column, row in ((area.column, area.row), (area.right - 1, area.bottom - 1)):
+            scene.read(RasterWindow(column, row, 1, 1))  # a file that was cut off in copying opens well, and ends too soon
+        return Admitted(scene_uri, output, model, package, area, (scene.block_shape[1], scene.block_shape[0]))
+
+
+def check_fit(scene: Scene, package: ServingPackage) -> None:
+    """Refuse a scene of other bands, data type or scale than the model was trained for; nothing is resampled silently.
+
+    Raises:
+        WrongBands: a band is missing, or of another data type.
+        WrongScale: the ground sampling distance is outside the model's range.
+    """
+    select_bands(scene.bands, package.image.bands)
+    if scene.dtype != package.image.dtype:
+        raise WrongBands(
+            f"{scene.uri} holds {scene.dtype}, {package.title} takes {package.image.dtype}: convert the scene, or name another model"
+        )
+    if package.image.gsd_range_m is None:
+        return
+    smallest, largest = package.image.gsd_range_m
+    if not smallest <= scene.gsd_m <= largest:
+        raise WrongScale(
+            f"a pixel of {scene.uri} is {scene.gsd_m:.3g} m wide, {package.title} was trained for {smallest:g} to {largest:g} m: "
+            "resample the scene, or name another model"
+        )
+
+
+def area_of(scene: Scene, bounds: tuple[float, float, float, float] | None) -> Window:
+    """Return the pixels of a scene that bounds touch.
+
+    Args:
+        scene: an open scene.
+        bounds: west, south, east, north in the scene's reference system; None for the whole scene.
+
+    Raises:
+        EmptyArea: the bounds are no area, or share no pixel with the scene.
+    """
+    if bounds is None:
+        return Window(0, 0, scene.width, scene.height)
+    west, south, east, north = bounds
+    if not (all(map(math.isfinite, bounds)) and west < east and south < north):
+        raise EmptyArea(f"area {bounds} is none: give west, south, east, north with west < east and south < north")
+    columns, rows = ~scene.transform @ np.array([[west, east, west, east], [north, north, south, south]])
+    columns, rows = np.clip(columns, -1, scene.width + 1), np.clip(rows, -1, scene.height + 1)
+    left, top = max(math.floor(columns.min() + SAME_PX), 0), max(math.floor(rows.min() + SAME_PX), 0)
+    right, bottom = min(math.ceil(columns.max() - SAME_PX), scene.width), min(math.ceil(rows.max() - SAME_PX), scene.height)
+    if left >= right or top >= bottom:
+        raise EmptyArea(f"area {bounds} lies outside {scene.uri}: give bounds in its reference system, {scene.crs.to_string()[:80]}")
+    return Window(left, top, right - left, bottom - top)

@@ -1,0 +1,113 @@
+"""The assembler: has a job's map built when all of its blocks are there."""
+
+import threading
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from eartheye.bus import Bus
+from eartheye.contracts import Map
+from eartheye.contracts.messages import JOB_ASSEMBLIES, Assembly, JobRequest
+from eartheye.errors import BusUnavailable, CorruptBulk, MissingBulk, StoreUnavailable, UserError
+from eartheye.store import Bulk, Folder
+from eartheye.telemetry import get_logger
+from services.inference.block_states import reopen_block
+from services.inference.map_folder import build_map
+from services.inference.metrics import ASSEMBLY_SECONDS
+from services.inference.planning import map_digest, scene_digest
+from services.inference.results import end_job, tell_results
+from services.inference.tables import Block, Job, Plan, create_tables
+
+log = get_logger(__name__)
+GROUP = "eartheye.assembler"
+
+
+class Assembler:
+    """Builds maps, one at a time; asked twice, it builds once.
+
+    Args:
+        bus: where requests to assemble come from, and results go.
+        engine: the platform's database.
+    """
+
+    def __init__(self, bus: Bus, engine: Engine) -> None:
+        self._bus, self._engine = bus, engine
+        create_tables(engine)
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set.
+
+        Raises:
+            BusUnavailable: the broker does not answer at the start.
+        """
+        self._bus.consume([JOB_ASSEMBLIES], GROUP, (Assembly,), self.handle, stop=stop)
+
+    def handle(self, assembly: Assembly) -> None:
+        """Build a job's map, and end the job; one that does not wait for its map is left alone.
+
+        Raises:
+            StoreUnavailable: the map is still to be built.
+        """
+        with Session(self._engine, expire_on_commit=False) as session:
+            job = session.get(Job, assembly.job)
+            if job is None or job.state != "assembling" or job.plan != assembly.plan:
+                return
+            plan = session.get_one(Plan, assembly.plan)
+            blocks = session.scalars(select(Block).where(Block.plan == plan.plan).order_by(Block.id)).all()
+        request = JobRequest.model_validate(job.request)
+        made_from, folder = map_digest(plan.plan, request), Folder(job.output or "")
+        try:
+            if Map.done(folder, made_from) is None:
+                if damaged := [block.id for block in blocks if not is_whole(plan, block)]:
+                    self._map_again(job.job, damaged)
+                    return
+                if scene_digest(plan.scene) != plan.scene_digest:
+                    self._forget_plan(job.job)
+                    return
+                with ASSEMBLY_SECONDS.time():
+                    build_map(request, plan, blocks, made_from, folder)
+            self._end(job.job, "done")
+        except (StoreUnavailable, BusUnavailable):
+            raise
+        except UserError as error:
+            self._end(job.job, "failed", str(error))
+
+    def _end(self, name: str, state: str, reason: str | None = None) -> None:
+        with Session(self._engine) as session, session.begin():
+            job = session.get_one(Job, name)
+            if job.state == "assembling":
+                end_job(session, job, state, reason)
+        log.info("job ended", job=name, state=state, reason=reason)
+        tell_results(self._engine, self._bus)
+
+    def _map_again(self, name: str, damaged: list[int]) -> None:
+        """Send a job back to the planner, with blocks whose rasters were lost."""
+        log.warning("blocks were lost and are mapped again", job=name, blocks=len(damaged))
+        with Session(self._engine) as session, session.begin():
+            job = session.get_one(Job, name)
+            plan = session.get_one(Plan, job.plan)
+            for identity in damaged:
+                reopen_block(plan, session.get_one(Block, identity))
+            job.state = "running"
+
+    def _forget_plan(self, name: str) -> None:
+        """Let a job fail whose scene is no longer what was planned: nobody knows which content its blocks show."""
+        with Session(self._engine) as session, session.begin():
+            job = session.get_one(Job, name)
+            plan = session.get_one(Plan, job.plan)
+            for block in session.scalars(select(Block).where(Block.plan == plan.plan)):
+                reopen_block(plan, block)
+            end_job(session, job, "failed", "the scene was changed while it was mapped: redrive the job to map what is there now")
+            job.plan = None
+        tell_results(self._engine, self._bus)
+
+
+def is_whole(plan: Plan, block: Block) -> bool:
+    """Say whether a block's raster is there, and is the one that its outcome tells of."""
+    if block.raster is None:
+        return True
+    try:
+        Folder(plan.work).open(Bulk.model_validate(block.raster)).close()
+    except (MissingBulk, CorruptBulk):
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""What can be set about the work of the planner."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PlannerConfig(BaseModel):
+    """How an area is cut, and how its blocks are handed out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    block_px: int = Field(2048, ge=64, le=16384)
+    """Side of a block, rounded up to whole blocks of the file. Default: the halo of 518 px tiles makes up a third of the work at 1024,
+    a sixth at 2048; larger blocks wait longer when a worker dies."""
+    outstanding: int = Field(64, gt=0)
+    """Blocks sent and not yet ended, over all jobs. Default: keeps 32 workers busy while outcomes travel, and is far from what the embedded
+    broker forgets."""
+    resend_s: float = Field(600.0, gt=0)
+    """Silence after which a block is sent again. Default: several times what a block takes on two cores."""
+    most_sendings: int = Field(5, gt=0)
+    """How often a block is sent before it is put down as failed: one that ends its worker each time must not go round for ever."""
+    assembly_resend_s: float = Field(1800.0, gt=0)
+    """Silence after which a map is asked for again. Default: several times what building one of a province takes."""
+    tick_s: float = Field(0.5, gt=0)
+    """Longest pause between two looks at the tables."""

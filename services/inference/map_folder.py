@@ -1,0 +1,96 @@
+"""The folder of a map: COG, polygons, STAC item, and the manifest last."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window as RasterWindow
+
+from eartheye.blocks import Window
+from eartheye.contracts import Map, ServingPackage
+from eartheye.contracts.messages import JobRequest
+from eartheye.raster import CogSpec, open_scene, write_cog
+from eartheye.store import Bulk, Folder
+from services.inference.outcomes import read_raster
+from services.inference.stac_item import stac_item
+from services.inference.tables import Block, Plan
+from services.inference.vector_map import write_polygons
+
+RASTER, POLYGONS, ITEM = "map.tif", "polygons.parquet", "item.json"
+
+
+def build_map(request: JobRequest, plan: Plan, blocks: Sequence[Block], made_from: str, folder: Folder) -> Map:
+    """Build a map from its blocks; its files hold no time and no name of a job, so that the same plan makes the same bytes.
+
+    Args:
+        request: what was asked.
+        plan: the output grid, the scene and the model.
+        blocks: all blocks of the plan, done or empty.
+        made_from: digest of plan and options.
+        folder: where the map goes.
+
+    Raises:
+        StoreFull: there is no room for it.
+        MissingBulk: a block's raster is not there; CorruptBulk: it is another.
+    """
+    work, package = Folder(plan.work), ServingPackage.read(Folder(plan.serving))
+    rasters = {_inside(block.window, plan.area): Bulk.model_validate(block.raster) for block in blocks if block.raster}
+
+    def read(window: Window) -> NDArray[np.uint8]:
+        return read_raster(work, rasters[window])
+
+    crs, transform = _grid(plan)
+    attribution = "; ".join(package.attribution)
+    spec = CogSpec(
+        crs=crs,
+        transform=transform,
+        width=plan.area.width,
+        height=plan.area.height,
+        dtype="uint8",
+        bands=("class",),
+        nodata=0,
+        classes=package.classes,
+        tags={"MODEL": f"{plan.model} {plan.model_version}", "ATTRIBUTION": attribution},
+    )
+    with tempfile.TemporaryDirectory(prefix="eartheye-map-") as directory:
+        scratch = Path(directory)
+        write_cog(scratch / RASTER, ((RasterWindow(*window), read(window)[None]) for window in rasters), spec)
+        raster = folder.upload(RASTER, scratch / RASTER)
+        write_polygons(scratch / POLYGONS, read, rasters, transform, crs, package.classes, request.min_area_m2)
+        polygons = folder.upload(POLYGONS, scratch / POLYGONS)
+    properties: dict[str, str | int] = {
+        "eartheye:model": plan.model,
+        "eartheye:model_version": plan.model_version,
+        "attribution": attribution,
+    }
+    grid = crs, transform, plan.area.width, plan.area.height
+    with folder.create(ITEM) as file:
+        file.write(stac_item(f"map-{made_from[:16]}", grid, request.acquired, package.classes, raster, polygons, plan.scene, properties))
+    return Map(
+        made_from=made_from,
+        job=request.job,
+        scene=plan.scene,
+        model=plan.model,
+        model_version=plan.model_version,
+        model_digest=package.model_digest,
+        raster=raster,
+        polygons=polygons,
+        stac=folder.bulk(ITEM),
+        blocks_done=len(rasters),
+        blocks_empty=len(blocks) - len(rasters),
+        attribution=package.attribution,
+    ).finish(folder)
+
+
+def _grid(plan: Plan) -> tuple[CRS, Affine]:
+    with open_scene(plan.scene, **plan.reading) as scene:
+        return scene.crs, scene.transform @ Affine.translation(plan.area.column, plan.area.row)
+
+
+def _inside(window: Window, area: Window) -> Window:
+    """Return a window of the scene in pixels of the output grid."""
+    return window._replace(column=window.column - area.column, row=window.row - area.row)

@@ -1,0 +1,157 @@
+"""The planner: notes what is asked, plans it, and sees every job to its end."""
+
+import threading
+from collections.abc import Callable
+
+from pydantic import BaseModel
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from eartheye.bus import Bus
+from eartheye.contracts import Map
+from eartheye.contracts.messages import JOB_OUTCOMES, JOB_REQUESTS, JOB_RESULTS, BlockOutcome, JobCommand, JobRequest, JobResult
+from eartheye.errors import BusUnavailable, RequestRejected, StoreUnavailable, TrackingUnavailable, UnknownModel, UserError
+from eartheye.settings import Settings
+from eartheye.store import Folder
+from eartheye.telemetry import get_logger
+from services.inference.admission import ModelSource, admit
+from services.inference.config import PlannerConfig
+from services.inference.dispatch import dispatch
+from services.inference.intake import note_outcome, note_request, obey
+from services.inference.planning import make_plan, map_digest, store_plan
+from services.inference.results import end_job, tell_results
+from services.inference.tables import Job, create_tables
+
+log = get_logger(__name__)
+GROUP = "eartheye.planner"
+MESSAGES: tuple[type[BaseModel], ...] = (JobRequest, JobCommand, BlockOutcome)
+PASSING = (BusUnavailable, StoreUnavailable, TrackingUnavailable, SQLAlchemyError)
+"""Failures that may be over at the next look; UnknownModel is a TrackingUnavailable that is not."""
+PAUSE_S = 5.0
+"""Before the next look after a failure."""
+
+
+class Planner:
+    """Messages only change the tables; two loops look at the tables and act. So a crash at any point loses nothing.
+
+    Args:
+        bus: where requests come from, and blocks and results go.
+        engine: the platform's database.
+        resolve: says which version a model's alias points at.
+        settings: allowed folders, limits, folder of the work.
+        config: cut and window of blocks.
+    """
+
+    def __init__(self, bus: Bus, engine: Engine, resolve: ModelSource, settings: Settings, config: PlannerConfig) -> None:
+        self._bus, self._engine, self._resolve, self._settings, self._config = bus, engine, resolve, settings, config
+        self._asked, self._moved = threading.Event(), threading.Event()
+        create_tables(engine)
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set.
+
+        Raises:
+            BusUnavailable: the broker does not answer at the start.
+        """
+        ended = threading.Event()
+        looks = ((self.plan_asked, self._asked, ended), (self.see_to_jobs, self._moved, ended))
+        loops = [threading.Thread(target=self._repeat, args=look, name="planner") for look in looks]
+        for loop in loops:
+            loop.start()
+        try:
+            self._bus.consume([JOB_REQUESTS, JOB_OUTCOMES], GROUP, MESSAGES, self.handle, stop=stop)
+        finally:
+            ended.set()
+            self._wake()
+            for loop in loops:
+                loop.join()
+
+    def handle(self, message: BaseModel) -> None:
+        """Note a message in the tables.
+
+        Raises:
+            RequestRejected: it contradicts what is there.
+        """
+        with Session(self._engine) as session, session.begin():
+            match message:
+                case JobRequest():
+                    self._note(session, message)
+                case JobCommand():
+                    obey(session, message)
+                case BlockOutcome():
+                    note_outcome(session, message)
+        self._wake()
+
+    def plan_asked(self) -> None:
+        """Plan the jobs that were asked for, or reject them with the reason."""
+        with Session(self._engine) as session:
+            asked = session.scalars(select(Job.job).where(Job.state == "asked").order_by(Job.asked_at)).all()
+        for job in asked:
+            try:
+                self._plan(job)
+            except UserError as error:
+                if isinstance(error, PASSING) and not isinstance(error, UnknownModel):
+                    raise
+                self._reject(job, str(error))
+            except SQLAlchemyError:
+                raise
+            except Exception as error:
+                log.exception("job cannot be planned", job=job)
+                self._reject(job, f"fault of the planner, {type(error).__name__}: {error}; its log has more")
+
+    def see_to_jobs(self) -> None:
+        """Hand out blocks, move on jobs, tell results."""
+        dispatch(self._engine, self._bus, self._config)
+        tell_results(self._engine, self._bus)
+
+    def _note(self, session: Session, request: JobRequest) -> None:
+        try:
+            note_request(session, request)
+        except RequestRejected as error:  # also told to who waits for an answer under this name
+            self._bus.publish(JOB_RESULTS, request.job, JobResult(job=request.job, state="rejected", reason=str(error)))
+            raise
+
+    def _plan(self, name: str) -> None:
+        with Session(self._engine) as session:
+            request = JobRequest.model_validate(session.get_one(Job, name).request)
+        admitted = admit(request, self._resolve, self._settings)
+        plan = make_plan(request, admitted, self._config.block_px, Folder(self._settings.job_work))
+        done = Map.done(Folder(admitted.output), map_digest(plan.plan, request))
+        with Session(self._engine) as session, session.begin():
+            digest = store_plan(session, plan, self._config.block_px, admitted.file_block)
+            job = session.get_one(Job, name)
+            if job.state != "asked":
+                return
+            job.plan, job.output, job.state = digest, admitted.output, "running"
+            if done:
+                end_job(session, job, "done")
+                job.blocks_done, job.blocks_empty = done.blocks_done, done.blocks_empty
+        log.info("job planned", job=name, plan=digest, area=tuple(admitted.area), model=request.model, version=admitted.model.version)
+        self._wake()
+
+    def _reject(self, name: str, reason: str) -> None:
+        log.info("job rejected", job=name, reason=reason)
+        with Session(self._engine) as session, session.begin():
+            job = session.get_one(Job, name)
+            if job.state == "asked":
+                end_job(session, job, "rejected", reason)
+        self._wake()
+
+    def _repeat(self, look: Callable[[], None], news: threading.Event, ended: threading.Event) -> None:
+        """Look again and again, at the latest after a tick; a failure is told, and the next look comes after a pause."""
+        while not ended.is_set():
+            news.clear()
+            try:
+                look()
+            except UserError as error:
+                log.warning(str(error))
+                ended.wait(PAUSE_S)
+            except Exception:
+                log.exception("the planner failed, and looks again")
+                ended.wait(PAUSE_S)
+            news.wait(self._config.tick_s)
+
+    def _wake(self) -> None:
+        self._asked.set()
+        self._moved.set()

@@ -1,0 +1,104 @@
+"""From a request to a plan: what decides the class map, and the blocks it is cut into."""
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from eartheye.blocks import Window, cut_blocks
+from eartheye.contracts import digest
+from eartheye.contracts.messages import JobRequest
+from eartheye.store import Folder
+from services.inference.admission import Admitted
+from services.inference.tables import Block, Plan
+
+MAPPING_STEP = "mapping/1"
+MAP_STEP = "map/1"
+
+
+class Mapping(BaseModel):
+    """What decides a class map and how it is cut, beside the content of the scene and of the serving package."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: str
+    model_version: int
+    bands: tuple[str, ...] | None
+    nodata: float | None
+    crs: str | None
+    area: Window
+    file_block: tuple[int, int]
+    block_px: int
+
+
+class PolygonOptions(BaseModel):
+    """What decides the polygons, beside the class map."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_area_m2: float
+
+
+def make_plan(request: JobRequest, admitted: Admitted, block_px: int, work: Folder) -> Plan:
+    """Return the plan of a request; the same content, model and options make the same plan, whoever asks.
+
+    Args:
+        request: what was asked.
+        admitted: what was found out about it.
+        block_px: side of a block.
+        work: folder of all plans.
+    """
+    mapping = Mapping(
+        model=request.model,
+        model_version=admitted.model.version,
+        bands=request.bands,
+        nodata=request.nodata,
+        crs=request.crs,
+        area=admitted.area,
+        file_block=admitted.file_block,
+        block_px=block_px,
+    )
+    of_scene = scene_digest(admitted.scene)
+    name = digest(MAPPING_STEP, mapping, of_scene, admitted.package.digest)
+    return Plan(
+        plan=name,
+        scene=admitted.scene,
+        scene_digest=of_scene,
+        serving=admitted.model.serving,
+        serving_digest=admitted.package.digest,
+        model=request.model,
+        model_version=admitted.model.version,
+        reading=mapping.model_dump(mode="json", include={"bands", "nodata", "crs"}),
+        area_column=admitted.area.column,
+        area_row=admitted.area.row,
+        area_width=admitted.area.width,
+        area_height=admitted.area.height,
+        work=(work / name).root,
+    )
+
+
+def store_plan(session: Session, plan: Plan, block_px: int, file_block: tuple[int, int]) -> str:
+    """Put a plan and its blocks into the tables, and return its digest; the outcomes of one that is there already stay."""
+    name = plan.plan
+    if stored := session.get(Plan, name):
+        stored.scene, stored.serving = plan.scene, plan.serving  # the same content may have moved
+        return name
+    session.add(plan)
+    session.flush()
+    blocks = cut_blocks(plan.area, block_px, file_block)
+    session.execute(insert(Block), [{"plan": name, "block": block.name, **block.window._asdict()} for block in blocks])
+    return name
+
+
+def scene_digest(uri: str) -> str:
+    """Return the SHA-256 of a scene's content.
+
+    Raises:
+        MissingBulk: it is not there.
+    """
+    parent, _, name = uri.rpartition("/")
+    return Folder(parent or "/").bulk(name).sha256
+
+
+def map_digest(plan: str, request: JobRequest) -> str:
+    """Return what a map is made from: its plan, and what was asked of the polygons."""
+    return digest(MAP_STEP, PolygonOptions(min_area_m2=request.min_area_m2), plan)

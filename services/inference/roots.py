@@ -1,0 +1,34 @@
+"""Which folders a request may name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from eartheye.errors import InvalidName, RequestRejected
+from eartheye.store import open_store
+
+
+def inside_roots(uri: str, roots: Sequence[str]) -> str:
+    """Return the plain form of a URI that lies in one of the roots: links followed, `..` resolved.
+
+    Args:
+        uri: a path, `file:///path` or `s3://bucket/key`.
+        roots: the allowed folders, in the same forms.
+
+    Raises:
+        RequestRejected: it lies elsewhere, or is no URI of a store.
+    """
+    try:
+        plain = _plain(uri)
+    except (InvalidName, OSError, ValueError) as error:  # a loop of links, a name too long, a NUL
+        raise RequestRejected(f"{uri!r} cannot be used: {error}") from None
+    for root in map(_plain, roots):
+        if plain == root or plain.startswith(root.rstrip("/") + "/"):
+            return plain
+    raise RequestRejected(
+        f"{uri} is outside the folders of this service: {', '.join(roots) or 'none is allowed, set EARTHEYE_ALLOWED_ROOTS'}"
+    )
+
+
+def _plain(uri: str) -> str:
+    root = open_store(uri).root
+    return root if root.startswith("s3://") else str(Path(root).resolve())

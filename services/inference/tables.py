@@ -1,0 +1,112 @@
+"""The job table: what was asked, how it is cut, and how each block ended."""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Engine, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from eartheye.blocks import Window
+
+
+class Base(DeclarativeBase):
+    """Tables of the inference service."""
+
+
+class Plan(Base):
+    """A piece of mapping that may serve several jobs: content of the scene, pinned model, area and cut."""
+
+    __tablename__ = "plans"
+
+    plan: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Digest over all that decides the class map."""
+    scene: Mapped[str] = mapped_column(String(1100))
+    """Where the scene lies; its content is in the digest."""
+    scene_digest: Mapped[str] = mapped_column(String(64))
+    serving: Mapped[str] = mapped_column(String(1100))
+    serving_digest: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(128))
+    model_version: Mapped[int]
+    reading: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """How the scene is read: `bands`, `nodata`, `crs`."""
+    area_column: Mapped[int]
+    area_row: Mapped[int]
+    area_width: Mapped[int]
+    area_height: Mapped[int]
+    work: Mapped[str] = mapped_column(String(1100))
+    """Folder of the blocks and their outcomes."""
+
+    @property
+    def area(self) -> Window:
+        """The output grid, in pixels of the scene."""
+        return Window(self.area_column, self.area_row, self.area_width, self.area_height)
+
+
+class Block(Base):
+    """A block of a plan; `state` is `waiting`, `sent`, `done`, `empty` or `failed`."""
+
+    __tablename__ = "blocks"
+    __table_args__ = (UniqueConstraint("plan", "block"), Index("blocks_by_state", "plan", "state"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(ForeignKey(Plan.plan))
+    block: Mapped[str] = mapped_column(String(20))
+    column: Mapped[int]
+    row: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16), default="waiting")
+    reason: Mapped[str | None] = mapped_column(Text)
+    raster: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """`Bulk` of the block's raster in the plan's folder."""
+    sendings: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @property
+    def window(self) -> Window:
+        """In pixels of the scene."""
+        return Window(self.column, self.row, self.width, self.height)
+
+
+class Job(Base):
+    """A request; `state` is `asked`, `running`, `assembling`, or how it ended: `done`, `failed`, `rejected`, `cancelled`."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_by_state", "state"),)
+
+    job: Mapped[str] = mapped_column(String(128), primary_key=True)
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(16), default="asked")
+    plan: Mapped[str | None] = mapped_column(ForeignKey(Plan.plan), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    output: Mapped[str | None] = mapped_column(String(1100))
+    """Folder of the map, in the form that was checked."""
+    blocks_done: Mapped[int] = mapped_column(default=0)
+    blocks_empty: Mapped[int] = mapped_column(default=0)
+    blocks_failed: Mapped[int] = mapped_column(default=0)
+    """Blocks by state, when the job ended."""
+    told: Mapped[bool] = mapped_column(default=True)
+    """False while a result is to be published."""
+    asked_at: Mapped[dt.datetime] = mapped_column(DateTime(timezone=True))
+    assembly_sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+ENDED = ("done", "failed", "rejected", "cancelled")
+"""States in which a job rests."""
+
+
+def now() -> dt.datetime:
+    """Return the time, in UTC, as the tables hold it."""
+    return dt.datetime.now(dt.UTC)
+
+
+def create_tables(engine: Engine) -> None:
+    """Create the tables that are not there; of roles that start at the same time each may do so."""
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                connection.execute(CreateIndex(index, if_not_exists=True))
