@@ -51,4 +51,4 @@ def write_catalogue(config: WorldConfig, path: Path) -> None:
     """Write `catalogue.yaml`."""
     fields = make_catalogue(config).model_dump(mode="json", exclude_defaults=True)
     labels = [{"kind": "raster", **label} for label in fields.pop("labels")]
-    path.write_text(yaml.safe_dump({**fields, "labels": labels}, sort_keys=False, allow_unicode=True))
+    path.write_text(yaml.safe_dump({**fields, "labels": labels}, sort_keys=False, default_flow_style=None, width=140))

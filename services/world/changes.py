@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from services.world.airport import Airport
 from services.world.buildings import Building
@@ -12,6 +13,9 @@ from services.world.cover import Cover, CoverGrid
 from services.world.roads import Road
 
 TRIES = 1500
+SMALLER = (1.0, 0.75, 0.55)
+"""Shares of the usual size that are tried until a kind of change finds a place."""
+APART_M = 40.0
 KINDS = {
     "new_buildings": ((Cover.CROPLAND, Cover.GRASSLAND), Cover.BUILT_UP),
     "cleared_forest": ((Cover.FOREST,), Cover.OTHER),
@@ -34,33 +38,43 @@ class Change:
 
 def make_changes(config: WorldConfig, cover: CoverGrid, airport: Airport, roads: list[Road]) -> list[Change]:
     """Choose places for changes: each lies in one class of land, crosses no road and touches no other change."""
-    size_m = config.size_m
     rng = np.random.default_rng([config.seed, 9])
-    radius_m = float(np.clip(0.03 * size_m, 34, 120))
+    radius_m = float(np.clip(0.03 * config.size_m, 34, 120))
     of_each = max(1, round(config.size_km**2 / 9))
     roads_tree = shapely.STRtree([road.line for road in roads])
     changes: list[Change] = []
-    for kind, (before, after) in KINDS.items():
-        made = 0
-        for x, y in rng.uniform(1.4 * radius_m, size_m - 1.4 * radius_m, (TRIES, 2)):
-            angle = float(rng.uniform(0, np.pi))
-            shape = _site(radius_m, rng) if kind == "new_buildings" else _blot(radius_m, rng)
-            outline = shapely.transform(shape, lambda uv, x=x, y=y, angle=angle: _turn(uv, x, y, angle))
-            classes = _classes(cover, outline)
-            if not np.isin(classes, before).all() or (classes != classes[0]).any():
-                continue
-            free = all(outline.distance(change.outline) > 40 for change in changes) and outline.distance(airport.field) > 40
-            if not free or len(roads_tree.query(outline, predicate="dwithin", distance=15)):
-                continue
-            buildings = _estate(radius_m, float(x), float(y), angle, rng) if kind == "new_buildings" else ()
-            changes.append(Change(kind, Cover(classes[0]), after, outline, buildings))
-            made += 1
-            if made == of_each:
+    for kind in KINDS:
+        made: list[Change] = []
+        for smaller in SMALLER:
+            for x, y in rng.uniform(1.4 * radius_m, config.size_m - 1.4 * radius_m, (TRIES, 2)):
+                if len(made) == of_each:
+                    break
+                change = _change(kind, float(x), float(y), smaller * radius_m, cover, rng)
+                if change is None or len(roads_tree.query(change.outline, predicate="dwithin", distance=15)):
+                    continue
+                taken = [other.outline for other in (*changes, *made)] + [airport.field]
+                if min(change.outline.distance(outline) for outline in taken) > APART_M:
+                    made.append(change)
+            if made:
                 break
+        changes += made
     return changes
 
 
-def _turn(uv: np.ndarray, x: float, y: float, angle: float) -> np.ndarray:
+def _change(kind: str, x: float, y: float, radius_m: float, cover: CoverGrid, rng: np.random.Generator) -> Change | None:
+    """Return a change at a place, None where the land there is not of one class that this kind can begin with."""
+    before, after = KINDS[kind]
+    angle = float(rng.uniform(0, np.pi))
+    shape = _site(radius_m, rng) if kind == "new_buildings" else _blot(radius_m, rng)
+    outline = shapely.transform(shape, lambda uv: _turn(uv, x, y, angle))
+    classes = _classes(cover, outline)
+    if classes[0] not in before or (classes != classes[0]).any():
+        return None
+    buildings = _estate(radius_m, x, y, angle, rng) if kind == "new_buildings" else ()
+    return Change(kind, Cover(classes[0]), after, outline, buildings)
+
+
+def _turn(uv: NDArray[np.float64], x: float, y: float, angle: float) -> NDArray[np.float64]:
     cos, sin = np.cos(angle), np.sin(angle)
     return np.column_stack([x + uv[:, 0] * cos - uv[:, 1] * sin, y + uv[:, 0] * sin + uv[:, 1] * cos])
 
@@ -79,7 +93,7 @@ def _blot(radius_m: float, rng: np.random.Generator) -> shapely.Polygon:
     return shapely.Polygon(np.column_stack([np.cos(turns), np.sin(turns)]) * radius[:, None] * radius_m)
 
 
-def _classes(cover: CoverGrid, outline: shapely.Polygon) -> np.ndarray:
+def _classes(cover: CoverGrid, outline: shapely.Polygon) -> NDArray[np.uint8]:
     """Return the classes found on a lattice over the shape and a margin, as wide as the borders of classes wind."""
     left, top, right, bottom = outline.bounds
     x, y = np.meshgrid(np.arange(left - 20, right + 20, 12.0), np.arange(top - 20, bottom + 20, 12.0))

@@ -12,7 +12,7 @@ COVER_GSD_M = 10
 """Pixel of the land cover, that of ESA WorldCover."""
 DEM_GSD_M = 30
 """Pixel of the elevation model, that of Copernicus GLO-30."""
-CRS = "EPSG:32650"
+PROJECTION = "EPSG:32650"
 """UTM zone 50 north."""
 CENTRE_M = (500_000, 3_318_790)
 """Easting and northing of the world's middle, 117 E 30 N: the parallel where cells of EASE-Grid 2.0 are square."""

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from eartheye.contracts import Manifest, digest
 from eartheye.errors import ConflictingOutput
@@ -15,7 +15,7 @@ from services.world.config import WorldConfig
 from services.world.corrupt import write_corrupt
 from services.world.mosaics import TRUTH, draw_mosaics
 from services.world.plan import Plan, make_plan
-from services.world.rasters import CLASSES, HEIGHTS, IMAGERY, draw_elevation, draw_land_cover, optimise
+from services.world.rasters import CLASSES, IMAGERY, draw_elevation, draw_land_cover, optimise
 from services.world.scenes import SCENES
 from services.world.vectors import write_changes, write_objects, write_regions
 
@@ -54,7 +54,8 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
     made_from = digest(STEP, config)
     folder = Folder(directory)
     done = World.done(folder, made_from)
-    missing = [file for file in FILES if not (directory / file).exists()]
+    sizes = {file.name: file.size for file in done.files} if done else {}
+    missing = [file for file in FILES if not _is_there(directory / file, sizes.get(file))]
     if done and not missing:
         return done
 
@@ -63,10 +64,15 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
     shutil.rmtree(drafts, ignore_errors=True)
     drafts.mkdir()
     _make(make_plan(config), directory, drafts, missing, workers)
-    world = World(made_from=made_from, config=config, files=tuple(folder.bulk(file) for file in FILES)).finish(folder)
     shutil.rmtree(drafts)
+    world = World(made_from=made_from, config=config, files=tuple(folder.bulk(file) for file in FILES)).finish(folder)
     log.info("world made", folder=str(directory), files=len(missing), bytes=sum(file.size for file in world.files))
     return world
+
+
+def _is_there(path: Path, size: int | None) -> bool:
+    """Say whether a file is there, of the size that the manifest gives if there is one."""
+    return path.is_file() and size in (None, path.stat().st_size)
 
 
 def _claim(directory: Path, config: WorldConfig, missing: list[str]) -> None:
@@ -92,26 +98,22 @@ def _make(plan: Plan, directory: Path, drafts: Path, missing: list[str], workers
             write(drafts / file)
             (drafts / file).replace(directory / file)
 
-    def make_cog(file: str, options: dict[str, Any], draw: Callable[[Path], None] | None = None) -> None:
-        if file not in missing:
-            return
-        draft = drafts / f"{file}.draft"
-        if draw is not None:
-            draw(draft)
-        make(file, lambda path: optimise(draft, path, options))
-        draft.unlink()
-
     make("regions.gpkg", lambda path: write_regions(plan, path))
     make("objects.gpkg", lambda path: write_objects(plan, path))
     make("changes.gpkg", lambda path: write_changes(plan, path))
-    make_cog("dem.tif", HEIGHTS, lambda draft: draw_elevation(plan, draft))
+    make("dem.tif", lambda path: draw_elevation(plan, path))
 
-    drawn = [file for file in (*MOSAICS, TRUTH) if file in missing]
+    drawn = {file: drafts / f"{file}.draft" for file in (*MOSAICS, TRUTH) if file in missing}
     if drawn:
-        draw_mosaics(plan, {file: drafts / f"{file}.draft" for file in drawn}, workers)
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda file: make_cog(file, CLASSES if file == TRUTH else IMAGERY), drawn))
+        draw_mosaics(plan, drawn, workers)
 
-    make_cog("landcover.tif", CLASSES, lambda draft: draw_land_cover(plan, directory / TRUTH, draft))
+    def finish(file: str) -> None:
+        make(file, lambda path: optimise(drawn[file], path, CLASSES if file == TRUTH else IMAGERY))
+        drawn[file].unlink()
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(finish, drawn))
+
+    make("landcover.tif", lambda path: draw_land_cover(plan, directory / TRUTH, path))
     make(CORRUPT, lambda path: write_corrupt(directory / MOSAICS[1], drafts / "part.tif", path))
     make("catalogue.yaml", lambda path: write_catalogue(plan.config, path))

@@ -16,7 +16,7 @@ from rasterio.transform import Affine, from_origin
 from rasterio.windows import Window
 
 from eartheye.telemetry import progress_of
-from services.world.config import CRS, GSD_M, WorldConfig
+from services.world.config import GSD_M, PROJECTION, WorldConfig
 from services.world.cover import COLOURS, Cover
 from services.world.ground import MARGIN_PX, GroundMaker
 from services.world.noise import Block
@@ -28,7 +28,14 @@ from services.world.traffic import make_traffic
 BLOCK_PX = 512
 """Side of the blocks that are drawn at once: their layers fit a processor's cache."""
 TRUTH = "classes_1m.tif"
-DRAFT: dict[str, Any] = {"driver": "GTiff", "crs": CRS, "tiled": True, "blockxsize": BLOCK_PX, "blockysize": BLOCK_PX, "dtype": "uint8"}
+DRAFT: dict[str, Any] = {
+    "driver": "GTiff",
+    "crs": PROJECTION,
+    "tiled": True,
+    "blockxsize": BLOCK_PX,
+    "blockysize": BLOCK_PX,
+    "dtype": "uint8",
+}
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -1,4 +1,4 @@
-"""Land cover, elevation, and the turning of plain TIFFs into Cloud Optimized GeoTIFFs."""
+"""Cloud Optimized GeoTIFFs of a world: mosaics from their drafts, land cover, elevation."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,14 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
-from services.world.config import COVER_GSD_M, CRS, DEM_GSD_M, WorldConfig
+from eartheye.contracts import LAND_CLASSES, ClassSpec
+from eartheye.errors import StoreFull
+from eartheye.raster import CogSpec, write_cog
+from services.world.config import COVER_GSD_M, DEM_GSD_M, PROJECTION, WorldConfig
 from services.world.cover import Cover
 from services.world.mosaics import BLOCK_PX, transform
 from services.world.noise import Block, refined
@@ -17,7 +22,6 @@ from services.world.plan import Plan
 
 IMAGERY: dict[str, Any] = {"compress": "JPEG", "quality": 90, "overview_resampling": "average"}
 CLASSES: dict[str, Any] = {"compress": "DEFLATE", "overview_resampling": "nearest"}
-HEIGHTS: dict[str, Any] = {"compress": "DEFLATE", "predictor": "YES", "overview_resampling": "average"}
 
 WORLDCOVER = {
     Cover.FOREST: (10, "#006400"),
@@ -38,20 +42,30 @@ def optimise(draft: Path, path: Path, options: dict[str, Any]) -> None:
         draft: a finished TIFF, with its mask inside.
         path: the file to make.
         options: compression and overviews.
+
+    Raises:
+        StoreFull: there was no room for all of it.
     """
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_PAM_ENABLED=False):
         rasterio.shutil.copy(draft, path, driver="COG", blocksize=BLOCK_PX, **options)
+        try:
+            # GDAL keeps to itself what fails while it closes a file; the last row of blocks is the last thing in it
+            with rasterio.open(path) as written:
+                bottom = max(0, written.height - BLOCK_PX)
+                written.read(window=Window(0, bottom, written.width, written.height - bottom))
+        except RasterioIOError as error:
+            raise StoreFull(f"no room to write {path} ({error}): free space or choose another folder") from None
 
 
 def draw_elevation(plan: Plan, path: Path) -> None:
-    """Write heights in metres as a plain TIFF; the last row and column may reach beyond the world."""
+    """Write heights in metres; the last row and column may reach beyond the world."""
     pixels = -(-plan.config.size_m // DEM_GSD_M)
     heights = refined(Block(0, 0, pixels, pixels, DEM_GSD_M), plan.terrain.block, plan.terrain.elevation_m)
-    _write(path, heights[None], plan.config, DEM_GSD_M, "float32")
+    write_cog(path, heights.astype(np.float32)[None], _spec(plan.config, DEM_GSD_M, pixels, dtype="float32", bands=("elevation_m",)))
 
 
 def draw_land_cover(plan: Plan, truth: Path, path: Path) -> None:
-    """Write WorldCover codes as a plain TIFF: for each pixel of 10 m the class that most of it is made of in the truth."""
+    """Write WorldCover codes: for each pixel of 10 m the class that most of it is made of in the truth."""
     size_px = plan.config.size_m // COVER_GSD_M
     codes = np.zeros((size_px, size_px), np.uint8)
     code_of = np.array([0, *(WORLDCOVER[cover][0] for cover in Cover)], np.uint8)
@@ -61,7 +75,13 @@ def draw_land_cover(plan: Plan, truth: Path, path: Path) -> None:
             rows = min(rows_at_once, size_px - top)
             window = Window(0, top * COVER_GSD_M, size_px * COVER_GSD_M, rows * COVER_GSD_M)
             codes[top : top + rows] = code_of[_most_common(source.read(1, window=window))]
-    _write(path, codes[None], plan.config, COVER_GSD_M, "uint8", nodata=0, colormap=dict(WORLDCOVER.values()))
+    legend = tuple(ClassSpec(value=code, name=LAND_CLASSES[cover - 1], colour=colour) for cover, (code, colour) in WORLDCOVER.items())
+    spec = _spec(plan.config, COVER_GSD_M, size_px, dtype="uint8", bands=("land_cover",), nodata=0, classes=legend)
+    write_cog(path, codes[None], spec)
+
+
+def _spec(config: WorldConfig, gsd_m: int, side_px: int, **fields: Any) -> CogSpec:
+    return CogSpec(crs=CRS.from_string(PROJECTION), transform=transform(config, gsd_m), width=side_px, height=side_px, **fields)
 
 
 def _most_common(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -75,20 +95,3 @@ def _most_common(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         more = count > most
         best[more], most[more] = cover, count[more]
     return best
-
-
-def _write(
-    path: Path,
-    pixels: NDArray[Any],
-    config: WorldConfig,
-    gsd_m: int,
-    dtype: str,
-    nodata: int | None = None,
-    colormap: dict[int, str] | None = None,
-) -> None:
-    bands, height, width = pixels.shape
-    shape = {"count": bands, "height": height, "width": width, "dtype": dtype, "nodata": nodata}
-    with rasterio.open(path, "w", driver="GTiff", crs=CRS, transform=transform(config, gsd_m), **shape) as file:
-        file.write(pixels)
-        if colormap is not None:
-            file.write_colormap(1, {code: tuple(bytes.fromhex(colour[1:])) for code, colour in colormap.items()})

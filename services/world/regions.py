@@ -3,9 +3,11 @@
 import geopandas as gpd
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from rasterio.features import shapes
+from scipy import ndimage
 
-from services.world.config import CRS, WorldConfig
+from services.world.config import PROJECTION, WorldConfig
 from services.world.noise import Block, fractal_noise
 
 NAMES = ("Ashford", "Brenner Vale", "Corvane", "Dunmere")
@@ -31,11 +33,23 @@ def make_regions(config: WorldConfig) -> gpd.GeoDataFrame:
     x, y = block.x[None, :] + winding[0], block.y[:, None] + winding[1]
     nearest = np.argmin([np.hypot(x - seat_x, y - seat_y) for seat_x, seat_y in seat], axis=0).astype(np.uint8)
 
+    whole = _connected(nearest)
     parts: list[list[shapely.Geometry]] = [[] for _ in NAMES]
-    for outline, region in shapes(nearest, transform=block.transform):
+    for outline, region in shapes(whole, transform=block.transform):
         parts[int(region)].append(shapely.geometry.shape(outline))
-    polygons = shapely.coverage_simplify([shapely.union_all(part) for part in parts], 3 * step_m)
+    outlines = shapely.coverage_simplify([shapely.union_all(part) for part in parts], 3 * step_m)
     left, top = config.upper_left_m
-    placed = shapely.transform(np.asarray(polygons), lambda xy: np.column_stack([left + xy[:, 0], top - xy[:, 1]]))
-    whole = [shapely.MultiPolygon(list(shapely.get_parts(region))) for region in placed]
-    return gpd.GeoDataFrame({"region_id": np.arange(1, len(NAMES) + 1), "name": NAMES}, geometry=whole, crs=CRS)
+    placed = shapely.transform(np.asarray(outlines), lambda xy: np.column_stack([left + xy[:, 0], top - xy[:, 1]]))
+    return gpd.GeoDataFrame({"region_id": np.arange(1, len(NAMES) + 1), "name": NAMES}, geometry=placed, crs=PROJECTION)
+
+
+def _connected(region: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give the exclaves of each region to the neighbours."""
+    exclave = np.zeros(region.shape, bool)
+    for number in range(len(NAMES)):
+        patch, _ = ndimage.label(region == number)
+        size = np.bincount(patch.ravel())
+        size[0] = 0
+        exclave |= (patch > 0) & (patch != size.argmax())
+    nearest = ndimage.distance_transform_edt(exclave, return_distances=False, return_indices=True)
+    return region[tuple(nearest)]

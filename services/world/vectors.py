@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from pyogrio import set_gdal_config_options
 
-from services.world.config import CRS, WorldConfig
+from services.world.config import PROJECTION, WorldConfig
 from services.world.plan import Plan
 from services.world.scenes import SCENES
 from services.world.traffic import Craft, make_traffic
@@ -44,12 +44,12 @@ def write_objects(plan: Plan, path: Path) -> None:
             for b, scene in standing + built
         ],
         geometry=place([b.outline for b, _ in standing + built]),
-        crs=CRS,
+        crs=PROJECTION,
     )  # fmt: skip
     roads = gpd.GeoDataFrame(
         {"class_name": "road", "kind": [road.kind for road in plan.roads], "width_m": [road.width_m for road in plan.roads]},
         geometry=place([road.line for road in plan.roads]),
-        crs=CRS,
+        crs=PROJECTION,
     )
     traffic = [(craft, scene.file) for number, scene in enumerate(SCENES) for craft in make_traffic(plan, number)]
     _write(buildings, path, "buildings")
@@ -62,7 +62,7 @@ def write_changes(plan: Plan, path: Path) -> None:
     """Write the areas that differ at the second date: `kind`, and the class before and after."""
     rows = [{"kind": c.kind, "class_before": int(c.before), "class_after": int(c.after)} for c in plan.changes]
     outlines = _placer(plan.config)([change.outline for change in plan.changes])
-    _write(gpd.GeoDataFrame(rows, columns=["kind", "class_before", "class_after"], geometry=outlines, crs=CRS), path, "changes")
+    _write(gpd.GeoDataFrame(rows, columns=["kind", "class_before", "class_after"], geometry=outlines, crs=PROJECTION), path, "changes")
 
 
 def _craft(traffic: list[tuple[Craft, str]], kind: str, place: Place) -> gpd.GeoDataFrame:
@@ -71,7 +71,7 @@ def _craft(traffic: list[tuple[Craft, str]], kind: str, place: Place) -> gpd.Geo
         {"class_name": kind, "bearing_deg": _bearing_deg(c.heading), "length_m": c.length_m, "width_m": c.width_m, "scene": scene}
         for c, scene in of_kind
     ]
-    return gpd.GeoDataFrame(rows, geometry=place([craft.outline for craft, _ in of_kind]), crs=CRS)
+    return gpd.GeoDataFrame(rows, geometry=place([craft.outline for craft, _ in of_kind]), crs=PROJECTION)
 
 
 def _bearing_deg(angle: float) -> float:

@@ -9,7 +9,7 @@ from services.world.config import WorldConfig
 from services.world.noise import Block, Float, fractal_noise, ramp
 from services.world.roofs import TOWARDS_SHADOW
 
-CLOUD_RADIUS, CLOUD_HEIGHT, CUT = 0.08, 0.13, 0.2
+CLOUD_RADIUS, CLOUD_HEIGHT, CUT = 0.1, 0.13, 0.2
 """As shares of the world's side: the cloud's radius, how far its shadow falls, and the legs of the missing corner."""
 
 
@@ -33,7 +33,7 @@ def _density(config: WorldConfig, block: Block, x: float, y: float, radius_m: fl
     from_middle = np.hypot(block.x[None, :] - x, 1.3 * (block.y[:, None] - y)).astype(np.float32) / np.float32(radius_m)
     billows = fractal_noise(block, 0.7 * radius_m, 6, config.salt + 101, gain=0.6)
     edge = np.clip(1.8 - from_middle, 0, 1)
-    return ramp(1 - from_middle + 0.34 * billows, -0.05, 0.75) * edge
+    return ramp(1.3 - 1.2 * from_middle + 0.3 * billows, -0.05, 0.6) * edge
 
 
 def acquired(config: WorldConfig, block: Block) -> NDArray[np.bool_]:
