@@ -1,0 +1,59 @@
+"""What can be set about cells and about the drawing of sites."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eartheye.errors import InvalidConfig
+
+
+class CellsConfig(BaseModel):
+    """Which cells of the grid are described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    area: Literal["land", "footprints"] = "land"
+    """Cells whose centre lies in the land cover's outline; with `footprints`, and in a scene that is cut at sites."""
+    cell_km: Literal[1, 3, 9, 36] | None = None
+    """Another grid than the catalogue's, as a finer one for footprints of a few kilometres; where the land cover is coarser than the
+    cell, the cell takes the class at its centre."""
+    min_land_share: float = Field(0.05, ge=0, le=1)
+    """Cells of which less is land are left out. The report does not say; water without a shore is a scene type that it filters out."""
+
+
+class ClassRatio(BaseModel):
+    """Share of the sites that each land-cover class gets: A_1 to A_7 of equation (1), in the order of the classes.
+
+    The report leaves them to whoever samples. Here a third goes to built-up land, which covers one hundredth of the land and holds most
+    of what sub-metre imagery shows, and little to open water, snow and bare ground, which are alike everywhere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    forest: float = Field(0.2, ge=0, le=1)
+    grassland: float = Field(0.15, ge=0, le=1)
+    cropland: float = Field(0.2, ge=0, le=1)
+    water: float = Field(0.05, ge=0, le=1)
+    wetland: float = Field(0.05, ge=0, le=1)
+    built_up: float = Field(0.3, ge=0, le=1)
+    other: float = Field(0.05, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _draws_something(self) -> Self:
+        if not any(self.model_dump().values()):
+            raise InvalidConfig("every class_ratio is 0, so no site would be drawn: give at least one class a share")
+        return self
+
+
+class SamplerConfig(BaseModel):
+    """How sites are drawn from the cells."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    target_sites: int = Field(gt=0)
+    """Sites wanted over all strata: M of equation (1). Strata of few cells and rounding make the number drawn differ from it."""
+    class_ratio: ClassRatio = ClassRatio()
+    interval_m: float = Field(500.0, ge=1)
+    """Width h of an elevation interval. The report does not print it."""
+    seed: int = 0
+    """Another seed draws other sites of the same strata."""

@@ -1,0 +1,146 @@
+"""The layers that a catalogue names, opened."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import geopandas as gpd
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from components.sampler.cells import Layers
+from components.sampler.zones import Zones
+from eartheye.contracts import Catalogue
+from eartheye.contracts.catalogue import Elevation, LandCover, Regions
+from eartheye.errors import EmptyArea, InvalidCatalogue, MissingBulk, MissingCrs, UnreadableRaster
+from eartheye.grid import EaseGrid
+from eartheye.raster import open_scene
+from eartheye.store import Bulk, Folder
+from eartheye.telemetry import get_logger
+
+log = get_logger("sampler")
+
+
+def required(catalogue: Catalogue) -> tuple[LandCover, Elevation, Regions]:
+    """Return the three layers that cells are described by.
+
+    Raises:
+        InvalidCatalogue: one is not named.
+    """
+    for name in ("land_cover", "elevation", "regions"):
+        if getattr(catalogue, name) is None:
+            raise InvalidCatalogue(f"the catalogue '{catalogue.title}' names no {name}: cells are described by it, add it")
+    assert catalogue.land_cover
+    assert catalogue.elevation
+    assert catalogue.regions
+    return catalogue.land_cover, catalogue.elevation, catalogue.regions
+
+
+def bulk_of(data: Folder, path: str) -> Bulk:
+    """Return size and digest of a file that the catalogue names.
+
+    Raises:
+        InvalidCatalogue: it is not there.
+    """
+    try:
+        return data.bulk(path)
+    except MissingBulk:
+        raise InvalidCatalogue(f"the catalogue names {path}, which is not in {data.root}: copy it there, or correct the path") from None
+
+
+@contextmanager
+def open_layers(
+    data: Folder, catalogue: Catalogue, grid: EaseGrid, regions: gpd.GeoDataFrame, scenes: shapely.Geometry | None
+) -> Iterator[Layers]:
+    """Open what cells are described by, for the length of a block.
+
+    Args:
+        data: data folder.
+        catalogue: what lies in it.
+        grid: the grid of the cells.
+        regions: as `read_regions` returns them.
+        scenes: ground to which the area is narrowed, None for all that has land cover.
+
+    Raises:
+        EmptyArea: no land cover lies under the scenes.
+        UnreadableRaster: land cover or elevation cannot be opened.
+        MissingCrs: one of them does not say where on Earth it lies.
+        WrongBands: one of them has more than one band.
+    """
+    cover, elevation, _ = required(catalogue)
+    with (
+        open_scene(f"{data.root}/{cover.path}", bands=("land cover",), crs=cover.crs) as land_cover,
+        open_scene(f"{data.root}/{elevation.path}", bands=("elevation",)) as heights,
+    ):
+        area = _around_the_earth(land_cover.footprint)
+        area = area if scenes is None else shapely.intersection(area, scenes)
+        if area.is_empty:
+            raise EmptyArea(f"the scenes lie outside the land cover {cover.path}: give a land cover of their area")
+        west, south, east, north = area.bounds
+        yield Layers(
+            grid=grid,
+            land_cover=land_cover,
+            legend=cover.legend,
+            elevation=heights,
+            regions=Zones(grid, regions.geometry.to_numpy(), regions["number"].to_numpy()),
+            area=Zones(grid, [area], [1]),
+            window=grid.window(west, south, east, north),
+        )
+
+
+def _around_the_earth(footprint: shapely.Polygon) -> shapely.Geometry:
+    """Return an outline with longitudes from -180 to 180; some rasters count them from 0 to 360."""
+    turned = shapely.transform(footprint, lambda degrees: degrees - (360.0, 0.0))
+    return shapely.intersection(shapely.union(footprint, turned), shapely.box(-180.0, -90.0, 180.0, 90.0))
+
+
+def read_regions(data: Folder, entry: Regions) -> gpd.GeoDataFrame:
+    """Return the regions on WGS84, with a number from 1 in the order of the file, and a name.
+
+    Polygons of the same identifier and the same name are one region: public files give a placeholder to all regions that have none.
+
+    Returns:
+        Rows with `number`, `title` and the polygon.
+
+    Raises:
+        InvalidCatalogue: the file is not there, is no vector file or lacks a column.
+        MissingCrs: it does not say where on Earth it lies.
+        EmptyArea: it has no polygon.
+    """
+    path = data.local(bulk_of(data, entry.path))
+    try:
+        read = gpd.read_file(path)
+    except (DataSourceError, DataLayerError) as error:
+        raise InvalidCatalogue(f"{entry.path} cannot be read as regions ({error}): give a GeoPackage or GeoJSON of polygons") from None
+    if missing := {entry.id, entry.name} - set(read.columns):
+        columns = ", ".join(str(column) for column in read.columns)
+        raise InvalidCatalogue(f"{entry.path} has no column {', '.join(sorted(missing))}, it has {columns}: correct `regions`")
+    if read.crs is None or not (read.crs.is_geographic or read.crs.is_projected):
+        raise MissingCrs(f"{entry.path} has no known reference system: write one into it, as ogr2ogr -a_srs does")
+    read = read[read.geometry.notna() & ~read.geometry.is_empty]
+    if read.empty:
+        raise EmptyArea(f"{entry.path} has no polygon: give the regions of the area")
+    name = read[entry.name].fillna(read[entry.id]).astype(str)
+    number = read[entry.id].astype(str).str.cat(name, sep="\n").factorize()[0] + 1
+    return gpd.GeoDataFrame({"number": number, "title": name.to_numpy()}, geometry=read.geometry.to_numpy(), crs=read.crs).to_crs(
+        "EPSG:4326"
+    )
+
+
+def ground_of_scenes(data: Folder, catalogue: Catalogue) -> shapely.Geometry:
+    """Return the union of the footprints of the scenes that are cut at sites; one that cannot be opened is told of and left out.
+
+    Raises:
+        EmptyArea: there is no such scene.
+    """
+    footprints = []
+    for entry in catalogue.scenes:
+        if entry.cut != "sites":
+            continue
+        try:
+            with open_scene(f"{data.root}/{entry.path}") as scene:
+                footprints.append(scene.footprint)
+        except (UnreadableRaster, MissingCrs) as error:
+            log.warning("scene left out of the sampling area", scene=entry.path, reason=str(error))
+    if not footprints:
+        raise EmptyArea(f"the catalogue '{catalogue.title}' has no readable scene with cut: sites: add one, or sample `area: land`")
+    return shapely.union_all(footprints)
