@@ -61,5 +61,5 @@ def unavailable(settings: Settings, what: str, error: KafkaError | None = None) 
     because = f" ({error})" if error else ""
     return BusUnavailable(
         f"Kafka at {settings.kafka_bootstrap} did not {what} within {settings.kafka_timeout_s:g} s{because}: "
-        "start the broker, or set EARTHEYE_KAFKA_BOOTSTRAP to one that runs"
+        "start it, or set EARTHEYE_KAFKA_BOOTSTRAP to one that runs and has the platform's topics"
     )

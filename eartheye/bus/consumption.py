@@ -1,6 +1,5 @@
 """Receiving: a poll loop that keeps the membership in the group, and a thread that does the work."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +20,9 @@ from eartheye.bus.wire import MessageT, Reader, Unreadable
 from eartheye.contracts.messages import REJECTED
 from eartheye.errors import BusUnavailable, RequestRejected
 from eartheye.settings import Settings
+from eartheye.telemetry import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 POLL_S = 0.2
 """How long a poll waits for a message, and how often the membership is kept while one is in work."""
@@ -118,7 +118,7 @@ class Consumption(Generic[MessageT]):
         except PERMANENT as error:
             raise unavailable(self._settings, f"serve the group '{self._group}'", error) from error
         except KafkaError as error:
-            log.warning("group '%s': %s; trying again", self._group, error)
+            log.warning("the broker did not serve a poll, trying again", group=self._group, reason=str(error))
             self._stop.wait(POLL_S)
             return None
         return next((record for records in batches.values() for record in records), None)
@@ -135,13 +135,13 @@ class Consumption(Generic[MessageT]):
             if deadline is None and self._stop.is_set():
                 deadline = time.monotonic() + self._delivery.shutdown_s
             if deadline is not None and time.monotonic() >= deadline:
-                log.warning("%s is left unfinished at the stop, and will be delivered again", where(record))
+                log.warning("a message is left unfinished at the stop, and will be delivered again", **place(record))
                 return
         self._consumer.resume(*self._consumer.paused())
         if not settled.result():
             return
         if partition in self._ownership.lost:
-            log.info("%s was handled, but went to another member meanwhile, which may handle it again", where(record))
+            log.info("a message was handled, but went to another member meanwhile, which may handle it again", **place(record))
         else:
             self._done[partition] = OffsetAndMetadata(record.offset + 1, "", -1)
 
@@ -161,9 +161,9 @@ class Consumption(Generic[MessageT]):
         try:
             self._consumer.commit(self._done, timeout_ms=min(5.0, self._settings.kafka_timeout_s) * 1000)
         except CommitFailedError as error:
-            log.warning("group '%s': %s; what was handled will be delivered again", self._group, error)
+            log.warning("what was handled will be delivered again", group=self._group, reason=str(error))
         except KafkaError as error:
-            log.warning("group '%s' cannot commit: %s; trying again", self._group, error)
+            log.warning("cannot commit, trying again", group=self._group, reason=str(error))
             return
         self._done.clear()
 
@@ -188,7 +188,7 @@ class Consumption(Generic[MessageT]):
                 return self._reject(record, str(error), attempt)
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
-                log.warning("%s, attempt %d of %d: %s", where(record), attempt, self._delivery.attempts, reason, exc_info=True)
+                log.warning("a message was not handled", **place(record), attempt=attempt, of=self._delivery.attempts, exc_info=True)
             if attempt < self._delivery.attempts and self._stop.wait(pause_s):
                 return False
             pause_s = min(2 * pause_s, self._delivery.longest_pause_s)
@@ -196,7 +196,7 @@ class Consumption(Generic[MessageT]):
 
     def _reject(self, record: Record, reason: str, attempts: int) -> bool:
         """Put a record on the dead-letter topic; False when the stop came before the broker took it."""
-        log.error("%s is rejected: %s", where(record), reason)
+        log.error("a message is rejected", **place(record), group=self._group, reason=reason)
         if record.topic == REJECTED:
             return True  # a dead letter that cannot be read is told in the log alone: recorded there it would come back for ever
         rejected = Rejected.of(record, self._group, reason, attempts)
@@ -205,11 +205,11 @@ class Consumption(Generic[MessageT]):
                 self._publisher.publish(REJECTED, key_text(record.key), rejected)
                 return True
             except BusUnavailable as error:
-                log.warning("%s", error)
+                log.warning("a dead letter is not out, trying again", **place(record), reason=str(error))
             if self._stop.wait(self._delivery.first_pause_s):
                 return False
 
 
-def where(record: Record) -> str:
-    """Return a record's place, for the log."""
-    return f"{record.topic}/{record.partition} at {record.offset}"
+def place(record: Record) -> dict[str, str | int]:
+    """Return where a record lies, as fields of a log event."""
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}

@@ -1,6 +1,5 @@
 """Waiting for the answer to a request, without a race between asking and listening."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +12,9 @@ from eartheye.bus.connection import PERMANENT, client_options, unavailable
 from eartheye.bus.wire import MessageT, Reader, Unreadable
 from eartheye.errors import NoReply
 from eartheye.settings import Settings
+from eartheye.telemetry import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Replies(Generic[MessageT]):
@@ -56,7 +56,7 @@ class Replies(Generic[MessageT]):
         except PERMANENT as error:
             raise unavailable(self._settings, f"let '{self._topic}' be read", error) from error
         except KafkaError as error:
-            log.warning("waiting for '%s' on '%s': %s; trying again", self._key, self._topic, error)
+            log.warning("the broker did not serve a poll, trying again", topic=self._topic, key=self._key, reason=str(error))
             time.sleep(0.2)
             return
         key = self._key.encode()
