@@ -1,0 +1,155 @@
+"""A Triton server of our own: started on loopback, waited for, and gone when the process that started it is gone."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from eartheye.errors import TritonCannotRun
+from eartheye.telemetry import get_logger
+from services.stack.triton_install import TritonProgram, triton_program
+
+log = get_logger(__name__)
+
+START_LIMIT_S = 60.0
+STOP_LIMIT_S = 20.0
+SHARED_MEMORY_BYTES = 1 << 20
+"""First size of the shared memory between server and model; it grows with what is sent. Small, for a container has 64 MB of it."""
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class TritonServer:
+    """A running Triton."""
+
+    url: str
+    """Host and port of its gRPC service, as `EARTHEYE_TRITON_URL` takes it."""
+    repository: Path
+    """Its model repository, as `EARTHEYE_TRITON_REPOSITORY` takes it; a model is loaded from it when a client asks for it."""
+    pid: int
+
+    def settings(self) -> dict[str, str]:
+        """Return the environment variables under which models run on this server."""
+        return {
+            "EARTHEYE_PREDICTOR": "triton",
+            "EARTHEYE_TRITON_URL": self.url,
+            "EARTHEYE_TRITON_REPOSITORY": str(self.repository),
+        }
+
+
+@contextmanager
+def embedded_triton(repository: Path, log_file: Path, cache: Path) -> Iterator[TritonServer]:
+    """Run a Triton server for the length of a block; install it first, where that has not been done.
+
+    It ends with the thread that entered the block, even if that is killed.
+
+    Args:
+        repository: folder of its models, made if need be. No model is loaded at the start.
+        log_file: takes what the server says, and its models.
+        cache: the user's cache folder, where the server is installed.
+
+    Raises:
+        TritonCannotRun: this machine cannot run it, it cannot be installed, it ended, or it was not ready in time.
+    """
+    program = triton_program(cache)
+    repository.mkdir(parents=True, exist_ok=True)
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    url = f"127.0.0.1:{_free_port()}"
+    with log_file.open("ab") as output:
+        process = subprocess.Popen(
+            _command(program, repository, url),
+            env=_environment(program),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C in a terminal is for us: we end the server in our order
+            preexec_fn=_die_with(os.getpid()),
+        )
+    try:
+        _wait_until_ready(process, url, log_file)
+        log.info("triton started", url=url, pid=process.pid, log=str(log_file))
+        yield TritonServer(url, repository, process.pid)
+    finally:
+        _stop(process)
+
+
+def _command(program: TritonProgram, repository: Path, url: str) -> list[str]:
+    host, port = url.split(":")
+    return [
+        str(program.server),
+        f"--model-repository={repository}",
+        f"--backend-directory={program.backends}",
+        f"--backend-config=python,shm-default-byte-size={SHARED_MEMORY_BYTES}",
+        "--model-control-mode=explicit",
+        f"--grpc-address={host}",
+        f"--grpc-port={port}",
+        "--allow-http=false",
+        "--allow-metrics=false",
+        "--exit-timeout-secs=10",
+    ]
+
+
+def _environment(program: TritonProgram) -> dict[str, str]:
+    """Return the server's environment: its own Python first, and nothing that would lead it to another's packages."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    path = f"{program.root / 'bin'}:{os.environ.get('PATH', os.defpath)}"
+    return {**kept, "PATH": path, "LD_LIBRARY_PATH": program.libraries}
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """Return what a child does first, so that it is ended when its parent is."""
+    libc = ctypes.CDLL(None)
+
+    def in_child() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return in_child
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log_file: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    with closing(InferenceServerClient(url)) as client:
+        while not _is_ready(client):
+            if process.poll() is not None:
+                raise TritonCannotRun(f"Triton ended with code {process.returncode}; see {log_file}: {_last_words(log_file)}")
+            if time.monotonic() > deadline:
+                raise TritonCannotRun(f"Triton was not ready within {START_LIMIT_S:g} s; see {log_file}: {_last_words(log_file)}")
+            time.sleep(0.05)
+
+
+def _is_ready(client: InferenceServerClient) -> bool:
+    try:
+        return bool(client.is_server_ready(client_timeout=1.0))
+    except InferenceServerException:
+        return False
+
+
+def _last_words(log_file: Path) -> str:
+    return log_file.read_text(errors="replace").strip()[-500:]
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        log.warning("triton does not end, killing it", pid=process.pid)
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
