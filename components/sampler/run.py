@@ -76,7 +76,10 @@ def aggregate_cells(data: str, catalogue: Catalogue, config: CellsConfig, cells:
                 left_out[reason] = left_out.get(reason, 0) + number
         if count == 0:
             why = ", ".join(f"{number} {reason}" for reason, number in left_out.items() if number) or "the area holds no cell's centre"
-            raise EmptyArea(f"no cell of {grid.cell_km} km is left to draw from ({why}): widen the area, or give layers that cover it")
+            raise EmptyArea(
+                f"no cell of {grid.cell_km} km is left to draw from ({why}): widen the area, choose a finer cell_km, or give layers "
+                "that cover it"
+            )
     title_of = dict(zip(polygons["number"], polygons["title"], strict=True))
     return Cells(
         made_from=made_from,

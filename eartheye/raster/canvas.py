@@ -2,9 +2,10 @@
 
 import math
 import os
+import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -18,6 +19,7 @@ from eartheye.contracts.package import ClassSpec
 
 TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "int32": "Int32", "uint32": "UInt32", "float32": "Float32"}
 """GDAL's names of the data types that can be written."""
+ZEROS_BYTES = 2**24
 
 
 class CogSpec(BaseModel):
@@ -41,6 +43,19 @@ class CogSpec(BaseModel):
     """Further metadata of the file, as its licence."""
 
 
+def take_room(file: BinaryIO, size: int) -> None:
+    """Make an empty file this many bytes large, on blocks of its own.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if sys.platform == "linux":
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, ZEROS_BYTES):
+        file.write(bytes(min(ZEROS_BYTES, size - start)))
+
+
 class Canvas:
     """A raw file of pixels with a description for GDAL beside it, both in a folder of their own.
 
@@ -58,7 +73,7 @@ class Canvas:
         shape = (len(spec.bands), spec.height, spec.width)
         self.size = math.prod(shape) * np.dtype(spec.dtype).itemsize
         with self._raw.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, self.size)
+            take_room(file, self.size)
         self._pixels = np.memmap(self._raw, spec.dtype, "r+", shape=shape)
         if spec.nodata:
             self._pixels[:] = spec.nodata

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from eartheye.errors import StoreFull
-from eartheye.raster.canvas import Canvas, CogSpec
+from eartheye.raster.canvas import Canvas, CogSpec, take_room
 from eartheye.store.directory import NO_ROOM
 
 BLOCK_PX = 512
@@ -71,17 +71,13 @@ def _encode(canvas: Canvas, made: Path) -> None:
             rasterio.shutil.copy(canvas.description, made, driver="COG", **options)
     except Exception:  # GDAL's errors have no common class, and none says that a disk is full
         made.unlink(missing_ok=True)
-        _take_room(made.parent, int(MOST_BYTES * canvas.size) + HEADER_BYTES)
+        with tempfile.TemporaryFile(dir=made.parent) as probe:
+            take_room(probe, int(MOST_BYTES * canvas.size) + HEADER_BYTES)
         raise
     with made.open("rb") as file:
         os.fsync(file.fileno())
     if not _holds(made, canvas):  # GDAL keeps to itself what fails while it closes a file
         raise OSError(errno.ENOSPC, "the last blocks could not be written")
-
-
-def _take_room(folder: Path, size: int) -> None:
-    with tempfile.TemporaryFile(dir=folder) as file:
-        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def _holds(made: Path, canvas: Canvas) -> bool:

@@ -461,7 +461,7 @@ def file_size_limit(size):
 
 
 def test_a_full_disk_leaves_nothing_that_looks_finished(data):
-    with file_size_limit(1000), pytest.raises(StoreFull):
+    with file_size_limit(3000), pytest.raises(StoreFull):
         data.aggregate()
     assert list((data.path / "cells").iterdir()) == []
     assert data.aggregate()[0].count > 0
