@@ -106,6 +106,8 @@ class RasterLabels(Terms):
     name: str
     path: str
     classes: tuple[ClassSpec, ...]
+    scenes: tuple[str, ...] | None = None
+    """Paths of the scenes that it is the truth of; None for all. A scene from after a change is not one of them."""
     smallest_width_m: float | None = None
     """Objects narrower than this take the class around them."""
 

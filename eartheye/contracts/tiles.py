@@ -42,15 +42,17 @@ class LabelSet(BaseModel):
 class Tiles(Manifest):
     """Tiles in LMDB shards and an index with a row for each tile, cut or rejected.
 
-    Index columns: `tile` int64, ascending; `site` int64 (negative for images without georeference); `source` string, the scene or
-    image; `sensor` string; `acquired` date32 or null; `quarter` string or null, as `2023Q1`; `shard` int32 and `key` string, null for a
-    rejected tile; `height`, `width` int32; `gsd_m` float32 or null; `valid` float32, share of pixels with data; `clear` float32, share
-    without cloud; `sharpness` float32; `entropy_bit` float32; `label` string or null, the class folder of a labelled image;
-    `label_sets` list of string, the sets that have a mask of the tile; `group` string, what must not be split between training and test
-    (the grid block of a site, the block of a covered scene, the source image otherwise); `pretrain` bool, whether the tile may be used
-    for pretraining; `crs` string or null and `transform` list of six float64 or null, the tile's grid (affine coefficients a to f);
-    `licence`, `attribution` string; `rejected` string or null, why there is no tile; `geometry`, the footprint on WGS84, null for an
-    image without georeference.
+    Index columns: `tile` int64, the row's number; `site` int64 (negative, each tile its own, for what stands on no drawn site: images
+    without georeference and covered scenes); `source` string, the scene or image, empty for a site that no scene shows, as its
+    `sensor`; `sensor` string; `acquired` date32 or null; `quarter` string or null, as `2023Q1`; `shard` int32 and `key` string, null for
+    a rejected tile; `height`, `width` int32; `gsd_m` float32 or null; `valid` float32, share of pixels with data; `clear` float32 or
+    null, share of these without cloud, where that can be told; `sharpness` float32; `entropy_bit` float32; `label` string or null, the
+    class folder of a labelled image; `label_sets` list of string, the sets that have a mask of the tile; `group` string, what must not
+    be split between training and test (the grid block of a site, the block of a covered scene, the source image otherwise); `pretrain`
+    bool, whether the tile may be used for pretraining; `crs` string or null and `transform` list of six float64 or null, the tile's
+    grid (affine coefficients a to f); `licence`, `attribution` string; `rejected` string or null, why there is no tile: a few words,
+    then perhaps a colon and the details; `geometry`, the footprint on WGS84, null for an image without georeference. What was not
+    measured of a rejected tile is null.
     """
 
     kind: Literal["tiles/1"] = "tiles/1"
@@ -61,7 +63,9 @@ class Tiles(Manifest):
     sensors: tuple[Sensor, ...]
     label_sets: tuple[LabelSet, ...]
     chip_px: int
+    """Side of the tiles of what has no size of its own in the catalogue."""
     count: int
+    """Tiles that were cut."""
     rejected: int
     attribution: tuple[str, ...]
 
