@@ -23,8 +23,16 @@ DRIVERS = {
 """GDAL driver by a file's first bytes, for formats that hold their own pixels: one such as VRT can name any other file or host."""
 LONGEST_SIGNATURE = max(map(len, DRIVERS))
 
-OPTIONS = {"GDAL_CACHEMAX": 512, "VSI_CACHE": True, "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES", "GDAL_HTTP_MAX_RETRY": 3}
-"""GDAL configuration: megabytes of decoded blocks kept by the process; for S3, neighbouring ranges in one request, and retries."""
+OPTIONS = {
+    "GDAL_CACHEMAX": 512,
+    "VSI_CACHE": True,
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_HTTP_MAX_RETRY": 3,
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
+}
+"""GDAL configuration: megabytes of decoded blocks kept by the process; for S3, neighbouring ranges in one request, and retries; and what
+makes a truncated JPEG or PNG an error: GDAL would fill the rest with grey or zeros."""
 
 
 class RasterSource:
