@@ -1,0 +1,1 @@
+"""The tiling step: imagery in, tiles with their truth out."""

@@ -1,0 +1,153 @@
+"""What a data folder really holds: the scenes and images behind the catalogue, opened once before anything is cut."""
+
+import fnmatch
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from affine import Affine
+from rasterio.crs import CRS
+
+from components.tiler.images import FORMATS, read_image
+from eartheye.contracts import Catalogue
+from eartheye.contracts.catalogue import Imagery, ImagesEntry
+from eartheye.errors import InvalidCatalogue, MissingCrs, UnreadableRaster, UserError, WrongBands
+from eartheye.raster import open_scene
+from eartheye.store import Folder
+from eartheye.telemetry import get_logger
+
+DTYPES = ("uint8", "uint16", "int16", "float32")
+log = get_logger("tiler")
+
+
+@dataclass(frozen=True)
+class SceneFacts:
+    """What planning has to know of a scene."""
+
+    crs: CRS
+    transform: Affine
+    width: int
+    height: int
+    block_shape: tuple[int, int]
+    bounds: tuple[float, float, float, float]
+    """West, south, east, north on WGS84, degrees."""
+    gsd_m: float
+    dtype: str
+
+
+@dataclass
+class Survey:
+    """What was found."""
+
+    scenes: dict[int, SceneFacts] = field(default_factory=dict)
+    """The scenes that can be cut, by their number in the catalogue."""
+    refused: dict[int, str] = field(default_factory=dict)
+    """Why others cannot."""
+    images: dict[int, list[str]] = field(default_factory=dict)
+    """Names, in the data folder, of the images of each image entry."""
+    dtypes: dict[str, str] = field(default_factory=dict)
+    """Data type of each sensor: that of its first scene or image that can be read."""
+
+
+def survey(data: Folder, catalogue: Catalogue) -> Survey:
+    """Open each scene and list each image folder.
+
+    Raises:
+        InvalidCatalogue: it names what is not there, or contradicts itself.
+    """
+    _check_sensors(catalogue)
+    found = Survey()
+    for number, entry in enumerate(catalogue.scenes):
+        if not data.exists(entry.path):
+            raise InvalidCatalogue(f"the scene {entry.path} is not in {data.root}: correct its path in the catalogue")
+        try:
+            with open_scene(f"{data.root}/{entry.path}", entry.bands, entry.nodata) as scene:
+                found.scenes[number] = SceneFacts(
+                    scene.crs,
+                    scene.transform,
+                    scene.width,
+                    scene.height,
+                    scene.block_shape,
+                    scene.footprint.bounds,
+                    entry.gsd_m or scene.gsd_m,
+                    scene.dtype,
+                )
+        except (UnreadableRaster, MissingCrs, WrongBands) as error:
+            found.refused[number] = reason(error, data)
+    for number, images in enumerate(catalogue.images):
+        found.images[number] = list_images(data, images)
+    _choose_types(data, catalogue, found)
+    for number, why in found.refused.items():
+        log.warning("scene rejected", scene=catalogue.scenes[number].path, reason=why)
+    return found
+
+
+def reason(error: UserError, data: Folder) -> str:
+    """Return an error as the reason of a rejection: its kind, by which rejections are counted, and its words.
+
+    Names are relative to the data folder, so that the same data give the same index wherever they lie.
+    """
+    kinds = {UnreadableRaster: "unreadable", MissingCrs: "no reference system", WrongBands: "wrong bands"}
+    return f"{kinds[type(error)]}: {error}".replace(f"{data.root}/", "")
+
+
+def list_images(data: Folder, entry: ImagesEntry) -> list[str]:
+    """Return the names of the images of an entry, sorted.
+
+    Raises:
+        InvalidCatalogue: there is none.
+    """
+    pattern = entry.path.split("/")
+    wild = next((place for place, part in enumerate(pattern) if set(part) & set("*?[")), None)
+    fixed = "/".join(pattern if wild is None else pattern[:wild])
+    names = list(data.list(f"{fixed}/" if fixed else ""))
+    if wild is None:
+        names = [name for name in names if name.lower().endswith(FORMATS)]
+    else:
+        names = [name for name in names if _matches(name.split("/"), pattern)]
+    if not names:
+        raise InvalidCatalogue(f"there is no image in {data.root}/{entry.path}: correct the path in the catalogue")
+    return names
+
+
+def _matches(name: list[str], pattern: list[str]) -> bool:
+    """Say whether a name fits a glob pattern, folder by folder."""
+    return len(name) == len(pattern) and all(fnmatch.fnmatchcase(part, wanted) for part, wanted in zip(name, pattern, strict=True))
+
+
+def _imagery(catalogue: Catalogue) -> Iterator[Imagery]:
+    yield from catalogue.scenes
+    yield from catalogue.images
+
+
+def _check_sensors(catalogue: Catalogue) -> None:
+    first: dict[str, Imagery] = {}
+    for entry in _imagery(catalogue):
+        known = first.setdefault(entry.sensor, entry)
+        if (known.bands, known.channels) != (entry.bands, entry.channels):
+            raise InvalidCatalogue(f"sensor '{entry.sensor}' has two sets of bands or channels in the catalogue: give each its own name")
+    names = [labels.name for labels in catalogue.labels]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InvalidCatalogue(f"labels {sorted(twice)} stand twice in the catalogue: give each its own name")
+
+
+def _choose_types(data: Folder, catalogue: Catalogue, found: Survey) -> None:
+    """Note each sensor's data type, and refuse the scenes that have another."""
+    for number, facts in list(found.scenes.items()):
+        wanted = found.dtypes.get(catalogue.scenes[number].sensor, facts.dtype)
+        if facts.dtype not in DTYPES or facts.dtype != wanted:
+            other = f", its sensor's scenes {wanted}" if facts.dtype in DTYPES else f": convert it to one of {', '.join(DTYPES)}"
+            found.refused[number] = f"wrong type: it is {facts.dtype}{other}"
+            del found.scenes[number]
+        else:
+            found.dtypes[catalogue.scenes[number].sensor] = wanted
+    for number, names in found.images.items():
+        entry = catalogue.images[number]
+        for name in names:
+            if entry.sensor in found.dtypes:
+                break
+            try:
+                dtype = str(read_image(f"{data.root}/{name}", entry.bands)[0].dtype)
+            except (UnreadableRaster, WrongBands):
+                continue  # told when it is cut
+            if dtype in DTYPES:
+                found.dtypes[entry.sensor] = dtype

@@ -1,0 +1,206 @@
+"""Labels on the pixels of a tile: class rasters and polygons on its grid, colour masks beside its image."""
+
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import PurePosixPath
+
+import geopandas
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.features import rasterize
+
+from components.tiler.images import read_image
+from components.tiler.sample import Grid
+from components.tiler.survey import SceneFacts
+from eartheye.contracts import Catalogue, ClassSpec
+from eartheye.contracts.catalogue import ImagesEntry, MaskLabels, RasterLabels, SceneEntry, VectorLabels
+from eartheye.errors import InvalidCatalogue, MissingCrs, UnreadableRaster, WrongBands
+from eartheye.raster import Scene, open_scene, read_on_grid
+from eartheye.store import Folder
+from eartheye.telemetry import get_logger
+
+log = get_logger("tiler")
+RGB = ("red", "green", "blue")
+
+
+class Truth:
+    """The labels of a data folder; opened once for a part, by one thread.
+
+    Args:
+        data: the data folder.
+        catalogue: what lies in it.
+        files: closes what is opened here.
+    """
+
+    def __init__(self, data: Folder, catalogue: Catalogue, files: ExitStack) -> None:
+        self._data = data
+        self._files = files
+        self._labels = catalogue.labels
+        self._rasters: dict[str, Scene] = {}
+        self._polygons: dict[tuple[str, CRS], NDArray[np.object_]] = {}
+        self._unlabelled: Counter[tuple[str, str]] = Counter()
+
+    def on_grid(self, entry: SceneEntry, grid: Grid, valid: NDArray[np.bool_]) -> dict[str, NDArray[np.uint8]]:
+        """Return the masks of a tile of a scene, by label set; one without a labelled pixel is left out.
+
+        Args:
+            entry: the scene.
+            grid: of the tile.
+            valid: (H, W), where the tile has data: nothing else is labelled.
+        """
+        masks = {}
+        for labels in self._labels:
+            if isinstance(labels, RasterLabels) and (labels.scenes is None or entry.path in labels.scenes):
+                masks[labels.name] = self._from_raster(labels, grid)
+            elif isinstance(labels, VectorLabels) and labels.scene == entry.path:
+                masks[labels.name] = self._from_polygons(labels, grid)
+        masks = {name: np.where(valid, mask, 0).astype(np.uint8) for name, mask in masks.items()}
+        return {name: mask for name, mask in masks.items() if mask.any()}
+
+    def of_image(self, entry: ImagesEntry, name: str, shape: tuple[int, int]) -> dict[str, NDArray[np.uint8]]:
+        """Return the masks (H, W) of a whole image, by label set.
+
+        Args:
+            entry: the image folder.
+            name: of the image in the data folder.
+            shape: height and width of the image.
+        """
+        masks = {}
+        for labels in self._labels:
+            if isinstance(labels, MaskLabels) and labels.images == entry.path:
+                mask = self._from_colours(labels, name, shape)
+                if mask is not None and mask.any():
+                    masks[labels.name] = mask
+        return masks
+
+    def warn(self) -> None:
+        """Tell, once for a part, what could not be labelled."""
+        for (labels, what), count in sorted(self._unlabelled.items()):
+            log.warning("left unlabelled", labels=labels, what=what, count=count)
+
+    def _from_raster(self, labels: RasterLabels, grid: Grid) -> NDArray[np.uint8]:
+        if labels.name not in self._rasters:
+            self._rasters[labels.name] = self._files.enter_context(open_scene(f"{self._data.root}/{labels.path}"))
+        raster = self._rasters[labels.name]
+        (codes,), has_data = read_on_grid(raster, grid.crs, grid.transform, grid.height, grid.width, Resampling.nearest, raster.bands[:1])
+        known = np.isin(codes, [spec.value for spec in labels.classes])
+        if unknown := int((has_data & ~known & (codes != 0)).sum()):
+            self._unlabelled[labels.name, "pixels with a code that no class has"] += unknown
+        return np.where(known & has_data, codes, 0).astype(np.uint8)
+
+    def _from_polygons(self, labels: VectorLabels, grid: Grid) -> NDArray[np.uint8]:
+        if (labels.name, grid.crs) not in self._polygons:
+            self._polygons[labels.name, grid.crs] = read_polygons(self._data, labels, grid.crs)
+        polygons = self._polygons[labels.name, grid.crs]
+        inside = polygons[shapely.intersects(polygons, _outline(grid))]
+        mask = np.full((grid.height, grid.width), labels.background.value, np.uint8)
+        if len(inside):
+            rasterize(inside, out=mask, transform=grid.transform, default_value=labels.foreground.value)
+        return mask
+
+    def _from_colours(self, labels: MaskLabels, name: str, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
+        path = mask_path(labels, name)
+        if not self._data.exists(path) or path == name:
+            self._unlabelled[labels.name, "images without a mask"] += 1
+            return None
+        try:
+            colours, _ = read_image(f"{self._data.root}/{path}", RGB)
+        except (UnreadableRaster, WrongBands) as error:
+            self._unlabelled[labels.name, f"masks that cannot be read, as {error}"] += 1
+            return None
+        if colours.shape[1:] != shape:
+            self._unlabelled[labels.name, "masks of another size than their image"] += 1
+            return None
+        mask, unknown = classes_of(colours, labels.classes)
+        if unknown:
+            self._unlabelled[labels.name, "pixels of a colour that no class has"] += unknown
+        return mask
+
+
+def mask_path(labels: MaskLabels, image: str) -> str:
+    """Return where the mask of an image lies, in the data folder."""
+    return str(PurePosixPath(image.replace(*labels.find, 1)).with_suffix(".png"))
+
+
+def read_polygons(data: Folder, labels: VectorLabels, crs: CRS) -> NDArray[np.object_]:
+    """Return the labels' polygons in a reference system.
+
+    Raises:
+        InvalidCatalogue: the file holds no vector layer.
+        MissingCrs: it does not say where on Earth its polygons lie.
+    """
+    try:
+        layer = geopandas.read_file(data.local(data.bulk(labels.path)))
+    except Exception as error:  # pyogrio's errors have no base of their own
+        raise InvalidCatalogue(f"{data.root}/{labels.path} cannot be read as a vector layer ({error})") from error
+    if layer.crs is None:
+        raise MissingCrs(f"{data.root}/{labels.path} has no reference system: write one into the file with ogr2ogr -a_srs")
+    geometry = layer.geometry.to_crs(crs.to_wkt())
+    return np.asarray(geometry[geometry.notna() & ~geometry.is_empty].make_valid())
+
+
+def classes_of(colours: NDArray[np.uint8], classes: tuple[ClassSpec, ...]) -> tuple[NDArray[np.uint8], int]:
+    """Return the class values of a colour mask, and how many pixels have a colour of no class, as those of smoothed edges do.
+
+    Args:
+        colours: (3, H, W), red, green and blue.
+        classes: each with its colour.
+
+    Returns:
+        (H, W) values, 0 for a colour of no class; the number of such pixels.
+    """
+    red, green, blue = colours.astype(np.uint32)
+    code = red << 16 | green << 8 | blue
+    wanted = np.array([int(spec.colour.removeprefix("#"), 16) for spec in classes], np.uint32)
+    order = np.argsort(wanted)
+    place = order[np.minimum(np.searchsorted(wanted, code, sorter=order), len(wanted) - 1)]
+    known = wanted[place] == code
+    values = np.array([spec.value for spec in classes], np.uint8)[place]
+    return np.where(known, values, 0).astype(np.uint8), int((~known).sum())
+
+
+def check_labels(data: Folder, catalogue: Catalogue) -> None:
+    """Refuse labels of scenes and images that the catalogue does not have, before anything is cut.
+
+    Raises:
+        InvalidCatalogue: a label's file, scene or image folder is not there, or nothing would turn an image's path into its mask's.
+    """
+    scenes = {entry.path for entry in catalogue.scenes}
+    images = {entry.path for entry in catalogue.images}
+    for labels in catalogue.labels:
+        if isinstance(labels, MaskLabels):
+            missing = {labels.images} - images
+        else:
+            if not data.exists(labels.path):
+                raise InvalidCatalogue(f"the labels {labels.path} are not in {data.root}: correct their path in the catalogue")
+            of = {labels.scene} if isinstance(labels, VectorLabels) else set(labels.scenes or ())
+            missing = of - scenes
+        if missing:
+            raise InvalidCatalogue(f"labels '{labels.name}' are of {sorted(missing)}, which the catalogue does not have: correct the path")
+
+
+def check_polygons(data: Folder, catalogue: Catalogue, scenes: dict[int, SceneFacts]) -> None:
+    """Refuse polygons that all lie beside the scene they are said to be of: every tile would be labelled background.
+
+    Raises:
+        InvalidCatalogue: no polygon meets its scene, or the file holds no vector layer.
+        MissingCrs: the file does not say where on Earth its polygons lie.
+    """
+    for labels in catalogue.labels:
+        if not isinstance(labels, VectorLabels):
+            continue
+        for number, facts in scenes.items():
+            if catalogue.scenes[number].path != labels.scene:
+                continue
+            ground = _outline(Grid(facts.crs, facts.transform, facts.height, facts.width))
+            if not shapely.intersects(read_polygons(data, labels, facts.crs), ground).any():
+                raise InvalidCatalogue(f"no polygon of {labels.path} lies on {labels.scene}: give the labels of this scene")
+
+
+def _outline(grid: Grid) -> shapely.Polygon:
+    """Return the outline of a grid in its own reference system."""
+    corners = ((0, 0), (grid.width, 0), (grid.width, grid.height), (0, grid.height))
+    return shapely.Polygon([grid.transform @ np.array(corner) for corner in corners])
