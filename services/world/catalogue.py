@@ -34,6 +34,7 @@ def make_catalogue(config: WorldConfig) -> Catalogue:
         for scene in SCENES
     ]
     scenes.append(SceneEntry(path=CORRUPT, sensor=SENSOR, bands=BANDS, acquired=CORRUPT_ACQUIRED, gsd_m=GSD_M))
+    before = tuple(scene.file for scene in SCENES if not scene.changed)
     classes = tuple(ClassSpec(value=cover, name=LAND_CLASSES[cover - 1], colour=COLOURS[cover]) for cover in Cover)
     return Catalogue(
         title=f"Synthetic world, seed {config.seed}, {config.size_km:g} km",
@@ -43,7 +44,7 @@ def make_catalogue(config: WorldConfig) -> Catalogue:
         elevation=Elevation(path="dem.tif"),
         regions=Regions(path="regions.gpkg", id="region_id", name="name"),
         scenes=tuple(scenes),
-        labels=(RasterLabels(name="landcover", path=TRUTH, classes=classes, smallest_width_m=SMALLEST_WIDTH_M),),
+        labels=(RasterLabels(name="landcover", path=TRUTH, classes=classes, scenes=before, smallest_width_m=SMALLEST_WIDTH_M),),
     )
 
 
