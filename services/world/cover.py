@@ -5,10 +5,10 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.features import rasterize
 from scipy import ndimage
 
 from services.world.airport import Airport
+from services.world.burning import burn
 from services.world.config import COVER_GSD_M, WorldConfig
 from services.world.noise import Block, Float, fractal_noise
 from services.world.terrain import Terrain
@@ -68,7 +68,7 @@ def make_cover(config: WorldConfig, terrain: Terrain, towns: list[Town], airport
         Cover.FOREST: 2.6 * height + 0.85 * woods,
         Cover.CROPLAND: -3.5 * height - 0.55 * woods + 0.3 * fractal_noise(block, 300 * scale + 100, 2, salt + 25),
     }
-    airfield = rasterize([airport.field], height.shape, transform=block.transform).astype(bool)
+    airfield = burn([airport.field], block)
     classes = np.where(terrain.water, Cover.WATER, 0).astype(np.uint8)
     classes[airfield] = Cover.GRASSLAND
     for cover, share in SHARE.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from eartheye.contracts import Manifest, digest
-from eartheye.errors import ConflictingOutput
+from eartheye.errors import ConflictingOutput, StoreFull
 from eartheye.store import Bulk, Folder
 from eartheye.telemetry import get_logger
 from services.world.catalogue import CORRUPT, write_catalogue
@@ -24,6 +24,9 @@ CONFIG = "config.json"
 UNFINISHED = ".unfinished"
 MOSAICS = tuple(scene.file for scene in SCENES)
 FILES = ("catalogue.yaml", "regions.gpkg", "objects.gpkg", "changes.gpkg", "dem.tif", *MOSAICS, TRUTH, "landcover.tif", CORRUPT)
+
+ROOM_BYTES_PER_PX = 20
+"""Of the plain drafts of all mosaics and the truth, 16, and of what is made from them."""
 
 log = get_logger(__name__)
 
@@ -49,6 +52,7 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
     Raises:
         ConflictingOutput: the folder holds another world, or files that are no world's.
         InvalidConfig: the size or the seed is out of range.
+        StoreFull: there is no room for it.
     """
     config = WorldConfig(seed=seed, size_km=size_km)
     made_from = digest(STEP, config)
@@ -60,6 +64,7 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
         return done
 
     _claim(directory, config, missing)
+    _check_room(directory, config)
     drafts = directory / UNFINISHED
     shutil.rmtree(drafts, ignore_errors=True)
     drafts.mkdir()
@@ -88,6 +93,14 @@ def _claim(directory: Path, config: WorldConfig, missing: list[str]) -> None:
     draft = directory / f"{CONFIG}.draft"
     draft.write_text(config.model_dump_json())
     draft.replace(path)
+
+
+def _check_room(directory: Path, config: WorldConfig) -> None:
+    """Refuse a disk that the drafts do not fit on; GDAL would tell late, and unclearly."""
+    wanted, free = ROOM_BYTES_PER_PX * config.size_m**2, shutil.disk_usage(directory).free
+    if free < wanted:
+        needs = f"a world of {config.size_km:g} km takes {wanted / 1e9:.1f} GB while it is made"
+        raise StoreFull(f"{needs}, {free / 1e9:.1f} GB are free in {directory}: free space, choose another folder or lower size_km")
 
 
 def _make(plan: Plan, directory: Path, drafts: Path, missing: list[str], workers: int | None) -> None:

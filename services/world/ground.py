@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.features import rasterize
 
+from services.world.burning import burn, burn_values, frame
 from services.world.cover import Cover
 from services.world.materials import Material, key
 from services.world.noise import Block, Float, nearest_point, refined
-from services.world.pavement import burn, draw_airport, draw_roads, frame
+from services.world.pavement import draw_airport, draw_roads
 from services.world.plan import Plan
 from services.world.roofs import TALLEST_SHADOW_COT, draw_building
 from services.world.surfaces import Layers, Noise, cover_ground
@@ -99,9 +99,7 @@ class GroundMaker:
         """Put what has exact borders over the winding classes, in place."""
         shapes = [(self.plan.airport.field, Cover.GRASSLAND), (self.plan.airport.paved, Cover.BUILT_UP)]
         shapes += [(change.outline, change.after) for change in self.changes]
-        seen = [(shape, int(cover)) for shape, cover in shapes if shape.intersects(frame(block))]
-        if seen:
-            rasterize(seen, out=classes, transform=block.transform)
+        burn_values([(shape, int(cover)) for shape, cover in shapes if shape.intersects(frame(block))], classes, block)
 
 
 def _tree_density(classes: NDArray[np.uint8], layers: Layers, noise: Noise) -> Float:

@@ -4,9 +4,9 @@ import numpy as np
 import shapely
 import shapely.ops
 from numpy.typing import NDArray
-from rasterio.features import rasterize
 
 from services.world.airport import Airport
+from services.world.burning import burn, frame
 from services.world.materials import Material
 from services.world.noise import Block, nearest_point
 from services.world.surfaces import Layers, Noise
@@ -16,18 +16,6 @@ CARS_PER_HUNDRED = 7
 """Of the places on a road that could hold a car, how many do."""
 PAINTS = np.array([Material.ROOF_WHITE, Material.ROOF_DARK, Material.ROOF_GREY, Material.ROOF_RED], np.uint8)
 DASH_M, DASH_EVERY_M = 30.0, 50.0
-
-
-def burn(shapes: list[shapely.Geometry], block: Block) -> NDArray[np.bool_]:
-    """Return (height, width) where shapes cover the middle of a pixel."""
-    if not shapes:
-        return np.zeros((block.height, block.width), bool)
-    return rasterize(shapes, (block.height, block.width), transform=block.transform, dtype="uint8").astype(bool)
-
-
-def frame(block: Block) -> shapely.Polygon:
-    """Return the outline of a block."""
-    return shapely.box(block.left, block.top, block.left + block.width * block.step_m, block.top + block.height * block.step_m)
 
 
 def draw_roads(on_road: NDArray[np.bool_], block: Block, layers: Layers, noise: Noise, salt: int) -> None:

@@ -6,11 +6,11 @@ from itertools import pairwise
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.features import rasterize
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 
 from services.world.airport import Airport
+from services.world.burning import burn
 from services.world.config import WorldConfig
 from services.world.noise import smooth_noise
 from services.world.terrain import Terrain, coarse_block
@@ -58,7 +58,7 @@ def make_roads(config: WorldConfig, terrain: Terrain, towns: list[Town], airport
 def _cost(config: WorldConfig, terrain: Terrain, airport: Airport) -> NDArray[np.float64]:
     """Return the price of a metre of road: dear on slopes, over water and through the airport."""
     southward, eastward = np.gradient(terrain.elevation_m, terrain.block.step_m)
-    field = rasterize([airport.field.buffer(-15)], terrain.water.shape, transform=terrain.block.transform)
+    field = burn([airport.field.buffer(-15)], terrain.block)
     whim = 0.35 * np.clip(smooth_noise(terrain.block, 300 * config.relief_scale, config.salt + 41), -1.5, 1.5)
     return 1.6 + whim + 14 * np.hypot(southward, eastward) + 6 * terrain.water + 60.0 * field
 

@@ -17,7 +17,7 @@ from rasterio.features import rasterize
 from rio_cogeo.cogeo import cog_validate
 
 from eartheye.contracts import read_catalogue
-from eartheye.errors import ConflictingOutput, InvalidConfig
+from eartheye.errors import ConflictingOutput, InvalidConfig, StoreFull
 from eartheye.store import Folder
 from services.world.create import FILES, World, create_world
 from services.world.scenes import SCENES
@@ -271,6 +271,13 @@ def test_a_size_or_seed_out_of_range_is_refused_and_nothing_is_written(tmp_path,
     with pytest.raises(InvalidConfig, match=hint):
         create_world(tmp_path / "world", **wrong)
     assert not (tmp_path / "world").exists()
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**8, 9 * 10**7, 10**7))
+    with pytest.raises(StoreFull, match="lower size_km"):
+        create_world(tmp_path, size_km=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_the_manifest_can_be_read_back(folder):
