@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,11 +80,11 @@ def services(run: Path, servers: Servers, console: Console) -> Iterator[None]:
                 except TritonCannotRun as reason:
                     console.print(f"  Triton cannot run here, ONNX Runtime serves in its place: {reason}", style="yellow")
                     servers.words.append(f"Inference: ONNX Runtime in this process, for Triton cannot run here: {reason}")
-                registry = threading.Thread(target=run_registry, args=(settings.load(), stop), name="registry")
-                registry.start()
+                pool = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="registry"))
+                registry = pool.submit(run_registry, settings.load(), stop)
                 with inference_service(settings.load()):
                     stop.wait()
-                registry.join()
+                registry.result()
         except BaseException as failure:
             log.exception("the services ended")
             failures.append(failure)
