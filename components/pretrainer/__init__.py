@@ -1,0 +1,1 @@
+"""The pretraining step: a backbone from unlabelled tiles, by self-distillation."""

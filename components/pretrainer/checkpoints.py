@@ -1,0 +1,64 @@
+"""Everything needed to go on after an interruption, in a folder for each step that was kept."""
+
+import re
+from typing import Any, Literal
+
+import torch
+
+from eartheye.contracts import Manifest
+from eartheye.errors import ConflictingOutput
+from eartheye.store import Bulk, Folder
+
+KEPT = 2
+STATE = "state.pt"
+FINISHED = re.compile(rf"(step-\d{{8}})/{re.escape(Manifest.name)}")
+
+
+class Checkpoint(Manifest):
+    """A state of training; without this manifest the state beside it may be half of one."""
+
+    kind: Literal["checkpoint/1"] = "checkpoint/1"
+    step: int
+    """Steps done."""
+    state: Bulk
+    """What `torch.save` made of tensors, numbers and text alone: it is read without unpickling code."""
+
+
+def save(folder: Folder, made_from: str, step: int, state: dict[str, Any]) -> None:
+    """Write a checkpoint whole, then remove all but the newest two.
+
+    Args:
+        folder: of all checkpoints of this training.
+        made_from: digest of the training's configuration and inputs.
+        step: steps done.
+        state: tensors, numbers and text.
+    """
+    place = folder / f"step-{step:08d}"
+    with place.create(STATE) as file:
+        torch.save(state, file)
+    Checkpoint(made_from=made_from, step=step, state=place.bulk(STATE)).finish(place)
+    for old in finished(folder)[:-KEPT]:
+        folder.delete(f"{old}/{Manifest.name}")  # first, so that no manifest stands beside a state that is gone
+        folder.delete(f"{old}/{STATE}")
+
+
+def newest(folder: Folder, made_from: str, device: torch.device) -> dict[str, Any] | None:
+    """Return the state of the newest checkpoint, None where there is none.
+
+    Raises:
+        ConflictingOutput: the folder belongs to another training.
+        CorruptBulk: the state is not what was written.
+    """
+    if not (names := finished(folder)):
+        return None
+    place = folder / names[-1]
+    checkpoint = Checkpoint.read(place)
+    if checkpoint.made_from != made_from:
+        raise ConflictingOutput(f"{folder.root} holds checkpoints of another training: choose another folder or remove it")
+    with place.open(checkpoint.state) as file:
+        return torch.load(file, map_location=device, weights_only=True)
+
+
+def finished(folder: Folder) -> list[str]:
+    """Names of the checkpoints that are whole, oldest first."""
+    return [found[1] for name in folder.list() if (found := FINISHED.fullmatch(name))]
