@@ -1,0 +1,74 @@
+"""What can be set about the training of a head."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eartheye.contracts.messages import NAME
+from eartheye.errors import InvalidConfig
+from eartheye.tiles import SplitConfig
+
+MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+PATCH_PX = 14
+"""Source: CG-EarthEye report, section 3.1."""
+
+Task = Literal["scenes", "segmentation"]
+
+
+class SamplesConfig(BaseModel):
+    """Which images a head is trained on, and what is known of them."""
+
+    model_config = MODEL
+
+    label_set: str | None = None
+    """Masks cut with the tiles. None takes each tile's own label, for scenes only."""
+    sensor: str | None = None
+    """Sensor of the tiles; wanted where those of several have labels."""
+    input_px: int = Field(224, gt=0)
+    """Side of the images, a multiple of the patch size 14: windows that cover a tile with a mask, the middle of a tile with a label.
+    Source of the default: the usual size of image classification."""
+    min_share: float = Field(0.5, gt=0, le=1)
+    """A window of a mask is a scene of its most frequent class where that class has this share of the pixels."""
+    acquisitions: int | None = Field(None, gt=0)
+    """Most acquisitions of a site that are used, drawn by the split's seed; None takes all."""
+    split: SplitConfig = SplitConfig()
+    """Training, validation (choice of the epoch) and test (for the evaluator alone)."""
+
+    @model_validator(mode="after")
+    def _divides_into_patches(self) -> Self:
+        if self.input_px % PATCH_PX:
+            raise InvalidConfig(f"input_px {self.input_px} does not divide into patches: choose a multiple of {PATCH_PX}")
+        return self
+
+
+class FinetuneConfig(BaseModel):
+    """How a head is trained on a frozen backbone."""
+
+    model_config = MODEL
+
+    title: str = Field(pattern=NAME)
+    """Name of the model."""
+    task: Task
+    """`scenes` trains a linear head, `segmentation` a UPerNet. Source: CG-EarthEye report, section 4."""
+    samples: SamplesConfig = SamplesConfig()
+    head_width: int = Field(64, gt=0)
+    """Channels of the UPerNet; 512 in its paper, 64 is enough for a handful of classes."""
+    epochs: int = Field(50, gt=0)
+    """The one that is best on the validation part is kept."""
+    batch_size: int = Field(16, gt=1)
+    """Source: mmsegmentation's UPerNet configurations."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Peak, falling to 0 along a cosine. Source: DINOv2's heads on frozen features."""
+    weight_decay: float = Field(1e-2, ge=0)
+    """Source: AdamW (Loshchilov and Hutter, 2017)."""
+    balance: float = Field(0.5, ge=0, le=1)
+    """Power of a class's frequency that its loss is divided by: 0 takes pixels as they come, 1 makes all classes count the same."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the frozen backbone's matrix products."""
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _has_masks(self) -> Self:
+        if self.task == "segmentation" and self.samples.label_set is None:
+            raise InvalidConfig("segmentation learns from masks: set `samples.label_set` to one of the catalogue's label sets")
+        return self
