@@ -1,0 +1,1 @@
+"""The evaluation step: what a backbone or a task model is worth, beside baselines."""

@@ -1,0 +1,206 @@
+"""The evaluation step: a model and tiles in, a report out."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from components.evaluator import pictures
+from components.evaluator.config import EvaluatorConfig
+from components.evaluator.features import colour_features, judge_features, network_features, random_backbone
+from components.evaluator.patches import patch_picture
+from components.evaluator.scoring import COLOUR, PRETRAINED, RANDOM, by_class, comparisons, scores_of
+from components.evaluator.tasks import judge_scenes, judge_segmentation
+from components.finetuner.config import FinetuneConfig
+from components.finetuner.features import training_images
+from components.finetuner.resources import Resources
+from components.finetuner.run import CONFIG
+from components.finetuner.windows import Windows, choose_windows
+from eartheye.contracts import ModelPackage, Report, Tiles, digest
+from eartheye.errors import InvalidConfig, NotEnoughTiles, UnreadableManifest
+from eartheye.store import Bulk, Folder
+from eartheye.tiles import TileSet
+from eartheye.tracking import run
+from models.package import backbone_folder, check_sensor, load_backbone, load_task_model
+
+STEP = "evaluator/1"
+HISTORY = "history.parquet"
+
+
+def evaluate_backbone(
+    tiles: Folder, backbone: Folder, config: EvaluatorConfig, report: Folder, resources: Resources = Resources()
+) -> Report:
+    """Judge a backbone's frozen features on labelled scenes, beside a random backbone and colour histograms.
+
+    A folder that is finished already is returned as it is.
+
+    Args:
+        tiles: a finished folder of tiles, some with labels.
+        backbone: a finished backbone.
+        config: scenes and protocols.
+        report: where the report goes.
+        resources: device and threads.
+
+    Raises:
+        NotFinished: `tiles` or `backbone` is still to be made.
+        NotEnoughTiles: too few labelled scenes.
+        WrongBands: the labelled tiles have other channels than the backbone.
+        WrongScale: they have another ground sampling distance than the backbone was trained for.
+        ConflictingOutput: `report` holds what another input or configuration made.
+    """
+    given, package = Tiles.read(tiles), ModelPackage.read(backbone)
+    made_from = digest(STEP, config, given.digest, package.digest)
+    if done := Report.done(report, made_from):
+        return done
+
+    tile_set, network = TileSet(tiles), load_backbone(backbone)
+    windows = choose_windows(tile_set, "scenes", config.samples)
+    check_sensor(tile_set.sensors[windows.sensor], package.image)
+    check_test(windows)
+    image = training_images(tile_set, windows)
+    with run("evaluate-backbone", config, {"tiles": given.digest, "model": package.digest}) as tracked:
+        judged = [
+            *judge_features(PRETRAINED, network_features(network, tile_set, windows, image, "float32", resources), windows, config),
+            *judge_features(
+                RANDOM,
+                network_features(random_backbone(package.architecture, config.seed), tile_set, windows, image, "float32", resources),
+                windows,
+                config,
+            ),
+            *judge_features(COLOUR, colour_features(tile_set, windows, image, resources), windows, config),
+        ]
+        scores = scores_of(judged, ["oa"], config)
+        for score in scores:
+            tracked.metric(f"{score.model}/{score.protocol}/{score.metric}", score.value)
+        matrix = judged[1].matrices.sum(axis=0)
+        per_class, confusion = by_class(matrix, windows.classes, "oa")
+        drawn = {
+            "confusion": pictures.confusion_matrix(matrix, windows.classes),
+            "patch-features": patch_picture(network, tile_set, pictures.pictured(windows, config.pictured_tiles), image),
+            "training": pictures.curves(history_of(backbone), ("loss", "teacher_entropy", "feature_std"), "step"),
+        }
+        return Report(
+            made_from=made_from,
+            task="backbone",
+            model_digest=package.digest,
+            scores=scores,
+            per_class=per_class,
+            confusion=confusion,
+            split=split_in_words(windows),
+            notes=(*comparisons(scores, len(judged[0].matrices)), seen_in_pretraining(given, backbone, windows)),
+            pictures=keep(report, drawn),
+        ).finish(report)
+
+
+def evaluate_task(tiles: Folder, model: Folder, config: EvaluatorConfig, report: Folder, resources: Resources = Resources()) -> Report:
+    """Judge a task model on the test part of its tiles, beside the same head on a random backbone and a classifier of colours.
+
+    A folder that is finished already is returned as it is.
+
+    Args:
+        tiles: the tiles that the model was trained on; it has not seen their test part.
+        model: a finished task model.
+        config: of the protocols.
+        report: where the report goes.
+        resources: device and threads.
+
+    Raises:
+        NotFinished: `tiles` or `model` is still to be made.
+        InvalidConfig: these are not the tiles of the model's split.
+        NotEnoughTiles: the split has no test part.
+        WrongBackbone: the model's backbone is not there, or another one.
+        ConflictingOutput: `report` holds what another input or configuration made.
+    """
+    given, package = Tiles.read(tiles), ModelPackage.read(model)
+    made_from = digest(STEP, config, given.digest, package.digest)
+    if done := Report.done(report, made_from):
+        return done
+    if given.digest != package.provenance.trained_on[0]:
+        raise InvalidConfig(
+            f"{tiles.root} are not the tiles that {model.root} was trained on, so that its split says nothing of them: give those"
+        )
+
+    tile_set, trained, training = TileSet(tiles), load_task_model(model), training_of(model)
+    windows = choose_windows(tile_set, training.task, training.samples)
+    check_test(windows)
+    judge = judge_segmentation if training.task == "segmentation" else judge_scenes
+    metrics = ("miou", "oa") if training.task == "segmentation" else ("oa",)
+    with run(f"evaluate-{training.task}", config, {"tiles": given.digest, "model": package.digest}) as tracked:
+        judged, drawn = judge(tile_set, windows, trained, package, training, config, resources)
+        scores = scores_of(judged, metrics, config)
+        for score in scores:
+            tracked.metric(f"{score.model}/{score.protocol}/{score.metric}", score.value)
+        matrix = judged[0].matrices.sum(axis=0)
+        per_class, confusion = by_class(matrix, windows.classes, metrics[0])
+        drawn |= {
+            "confusion": pictures.confusion_matrix(matrix, windows.classes),
+            "training": pictures.curves(history_of(model), ("loss", "validation"), "epoch"),
+        }
+        assert package.backbone is not None, "the model was loaded"
+        notes = (
+            *comparisons(scores, len(judged[0].matrices)),
+            seen_in_pretraining(given, backbone_folder(package.backbone, model), windows),
+        )
+        return Report(
+            made_from=made_from,
+            task=training.task,
+            model_digest=package.digest,
+            scores=scores,
+            per_class=per_class,
+            confusion=confusion,
+            split=split_in_words(windows),
+            notes=notes,
+            pictures=keep(report, drawn),
+        ).finish(report)
+
+
+def training_of(model: Folder) -> FinetuneConfig:
+    """Return the configuration that a task model was trained with."""
+    if (data := model.read(CONFIG)) is None:
+        raise UnreadableManifest(f"{model.root}/{CONFIG} is not there: train the head again")
+    return FinetuneConfig.model_validate_json(data)
+
+
+def history_of(model: Folder) -> pd.DataFrame:
+    """Return the figures of each step or epoch of a training."""
+    if (data := model.read(HISTORY)) is None:
+        raise UnreadableManifest(f"{model.root}/{HISTORY} is not there: train the model again")
+    return pq.read_table(io.BytesIO(data)).to_pandas()
+
+
+def check_test(windows: Windows) -> None:
+    """Refuse a split that keeps nothing for the test."""
+    if not len(windows.rows("test")):
+        raise NotEnoughTiles("no window is left for the test: set a larger test_share, or label more tiles")
+
+
+def split_in_words(windows: Windows) -> str:
+    """Say how training and test were kept apart."""
+    counts = (
+        f"{len(windows.rows(part))} windows of {len(set(windows.tiles(part).values()))} groups for {part}"
+        for part in ("train", "validation", "test")
+    )
+    return f"{', '.join(counts)}; no group and no piece of ground is on two sides"
+
+
+def seen_in_pretraining(given: Tiles, backbone: Folder, windows: Windows) -> str:
+    """Say how much of the test the backbone saw, without labels, when it was pretrained."""
+    package = ModelPackage.read(backbone)
+    if package.split is None or given.digest not in package.provenance.trained_on:
+        return "the backbone was pretrained on other tiles"
+    with backbone.open(package.split) as file:
+        seen = pq.read_table(file).to_pandas()
+    test = list(windows.tiles("test"))
+    count = int(np.isin(test, seen.loc[seen["part"] == "train", "tile"]).sum())
+    return f"of {len(test)} test tiles the backbone saw {count} in pretraining, without their labels"
+
+
+def keep(report: Folder, drawn: dict[str, bytes]) -> dict[str, Bulk]:
+    """Write the pictures of a report."""
+    kept = {}
+    for name, data in drawn.items():
+        with report.create(f"{name}.png") as file:
+            file.write(data)
+        kept[name] = report.bulk(f"{name}.png")
+    return kept
