@@ -78,7 +78,10 @@ class TritonPredictor:
         images.set_data_from_numpy(batch)
         wanted = [InferRequestedOutput(PROBABILITIES)]
         answer = self._ask(lambda limit_s: self._client.infer(**self._model, inputs=[images], outputs=wanted, client_timeout=limit_s))
-        result: NDArray[Any] | None = answer.as_numpy(PROBABILITIES)
+        try:
+            result: NDArray[Any] | None = answer.as_numpy(PROBABILITIES)
+        except ValueError:  # fewer bytes than the shape beside them says
+            result = None
         if result is None:
             raise PredictorUnavailable(f"Triton at {self._url} answered without '{PROBABILITIES}': export and deploy the model again")
         return result

@@ -43,6 +43,7 @@ class TritonServer:
             "EARTHEYE_PREDICTOR": "triton",
             "EARTHEYE_TRITON_URL": self.url,
             "EARTHEYE_TRITON_REPOSITORY": str(self.repository),
+            "EARTHEYE_TRITON_BACKEND": "python",  # the only one that the wheel carries
         }
 
 

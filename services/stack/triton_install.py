@@ -18,8 +18,8 @@ log = get_logger(__name__)
 
 PYTRITON = "0.7.0"
 """Carries Triton 2.51 with the Python backend."""
-PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
-"""Python versions that the wheel has a backend stub for."""
+PYTHONS = ("3.11", "3.12")
+"""Python versions that the wheel has a backend stub for, and NumPy 1 a wheel: with NumPy 2 this backend gives empty arrays."""
 INSTALL_LIMIT_S = 900
 PROBE_LIMIT_S = 20
 
@@ -82,7 +82,7 @@ def check_machine() -> None:
         raise TritonCannotRun(f"the embedded Triton runs on Linux on x86-64, this is {platform.system()} on {platform.machine()}")
     python = this_python()
     if python not in PYTHONS:
-        raise TritonCannotRun(f"the embedded Triton knows Python {PYTHONS[0]} to {PYTHONS[-1]}, this is {python}")
+        raise TritonCannotRun(f"the embedded Triton runs models on Python {' or '.join(PYTHONS)}, this is {python}")
     library = f"libpython{python}.so.1.0"
     # Looked for in another process: loading it here would bring a second interpreter into this one.
     search = f"import ctypes; ctypes.CDLL({library!r})"
@@ -107,17 +107,20 @@ def python_libraries() -> str:
 def _install(program: TritonProgram, runtime: str) -> None:
     """Install into a folder beside, and give it its name when it is whole."""
     log.info("installing triton", folder=str(program.root), note="half a minute, once")
-    part = TritonProgram(program.root.with_suffix(".part"))
-    shutil.rmtree(part.root, ignore_errors=True)  # what an interrupted installation left
-    # The stub ignores PYTHONPATH: it finds its packages by the environment whose Python comes first on PATH.
-    venv.create(part.root, symlinks=True)
-    # Alone, for the wheel's own dependencies serve its Python interface, which is not used; then what models need.
-    _pip(part.packages, "--no-deps", f"nvidia-pytriton=={PYTRITON}")
-    _pip(part.packages, "numpy<2", f"onnxruntime=={runtime}")
-    wheel = part.packages / "pytriton" / "tritonserver"
-    shutil.copytree(wheel / "backends", part.backends)
-    shutil.copytree(wheel / "python_backend_stubs" / this_python(), part.backends / "python", dirs_exist_ok=True)
-    part.root.rename(program.root)
+    part = TritonProgram(program.root.with_name(f"{program.root.name}.part"))
+    shutil.rmtree(part.root, ignore_errors=True)  # what a killed installation left
+    try:
+        # The stub ignores PYTHONPATH: it finds its packages by the environment whose Python comes first on PATH.
+        venv.create(part.root, symlinks=True)
+        # Alone, for the wheel's own dependencies serve its Python interface, which is not used; then what models need.
+        _pip(part.packages, "--no-deps", f"nvidia-pytriton=={PYTRITON}")
+        _pip(part.packages, "numpy<2", f"onnxruntime=={runtime}")
+        wheel = part.packages / "pytriton" / "tritonserver"
+        shutil.copytree(wheel / "backends", part.backends)
+        shutil.copytree(wheel / "python_backend_stubs" / this_python(), part.backends / "python", dirs_exist_ok=True)
+        part.root.rename(program.root)
+    finally:
+        shutil.rmtree(part.root, ignore_errors=True)
 
 
 def _pip(target: Path, *arguments: str) -> None:

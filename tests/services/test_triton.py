@@ -205,8 +205,9 @@ with embedded_triton(Path({str(tmp_path)!r}) / "repository", Path({str(tmp_path)
 
 def test_a_machine_without_the_shared_library_of_python_is_told_before_anything_is_installed(monkeypatch, tmp_path):
     monkeypatch.setattr(triton_install, "python_libraries", lambda: "/nowhere")
-    monkeypatch.setattr(triton_install.sys, "version_info", type("Version", (), {"major": 3, "minor": 8}))
-    with pytest.raises(TritonCannotRun, match=r"needs libpython3.8.so.1.0.*apt-get install libpython3.8"):
+    monkeypatch.setattr(triton_install, "PYTHONS", ("3.8",))
+    monkeypatch.setattr(triton_install, "this_python", lambda: "3.8")
+    with pytest.raises(TritonCannotRun, match=r"needs libpython3\.8\.so\.1\.0.*apt-get install libpython3\.8"):
         triton_program(tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
@@ -217,13 +218,19 @@ def test_another_system_is_told(monkeypatch):
         check_machine()
 
 
+def test_another_python_is_told(monkeypatch):
+    monkeypatch.setattr(triton_install, "this_python", lambda: "3.19")
+    with pytest.raises(TritonCannotRun, match=r"runs models on Python 3\.11 or 3\.12, this is 3\.19"):
+        check_machine()
+
+
 def test_an_installation_that_fails_leaves_nothing_that_looks_finished(program, monkeypatch, tmp_path):
     monkeypatch.setattr(triton_install, "PYTRITON", "0.0.0.dev0")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(TritonCannotRun, match=r"pip could not install nvidia-pytriton==0.0.0.dev0: .*No matching distribution"):
         triton_program(tmp_path / "cache")
-    assert not [entry for entry in (tmp_path / "cache").iterdir() if entry.is_dir() and entry.suffix != ".part"]
+    assert [entry.name for entry in (tmp_path / "cache").iterdir()] == [".triton.lock"]
 
 
 def test_a_stub_that_misses_a_library_is_told_before_the_start(program, monkeypatch, tmp_path):
