@@ -1,15 +1,19 @@
 """What travels on the bus: references and windows, never pixels. Each message carries its kind and version."""
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from eartheye.store import Bulk
 
-MESSAGE = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+MESSAGE = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), allow_inf_nan=False)
 NAME = r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"
 SHA256 = r"^[0-9a-f]{64}$"
+CRS_CODE = r"^[A-Z][A-Z0-9_]{1,15}:[A-Za-z0-9]{1,15}$"
+"""Authority and code; GDAL also takes names of files and hosts for a reference system, and would read them."""
+Coordinate = Annotated[float, Field(ge=-1e9, le=1e9)]
+"""Of any reference system; beyond it the arithmetic of pixels would overflow."""
 BLOCK = r"^r[0-9]{4,8}c[0-9]{4,8}$"
 
 PROMOTION_REQUESTS = "eartheye.promotion.requests"
@@ -58,13 +62,13 @@ class JobRequest(BaseModel):
     """Path or URI of the raster, inside the allowed roots."""
     model: str = Field(pattern=NAME)
     alias: str = Field("champion", pattern=NAME)
-    area: tuple[float, float, float, float] | None = None
+    area: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
     """West, south, east, north in the scene's reference system; None for the whole scene."""
     bands: tuple[str, ...] | None = None
     """Names of the scene's bands, where the file itself does not name them."""
     nodata: float | None = None
     """Stands in for a nodata value that the scene does not declare."""
-    crs: str | None = Field(None, max_length=256)
+    crs: str | None = Field(None, pattern=CRS_CODE)
     """Stands in for a reference system that the scene lacks or leaves unknown, as `EPSG:4326`."""
     acquired: dt.date | None = None
     """Day of the image, for the map's STAC item; None where nobody knows."""
@@ -101,7 +105,7 @@ class BlockTask(BaseModel):
     serving_digest: str
     bands: tuple[str, ...] | None = None
     nodata: float | None = None
-    crs: str | None = None
+    crs: str | None = Field(None, pattern=CRS_CODE)
     window: tuple[int, int, int, int]
     """Column, row, width, height in pixels of the scene."""
     origin: tuple[int, int]

@@ -68,6 +68,8 @@ def admit(request: JobRequest, resolve: ModelSource, settings: Settings) -> Admi
     """
     scene_uri = inside_roots(request.scene, settings.allowed_roots)
     output = inside_roots(request.output, settings.allowed_roots)
+    if scene_uri.startswith(output.rstrip("/") + "/"):
+        raise RequestRejected(f"{request.output} holds the scene, a map could overwrite it: give the map a folder of its own")
     model = resolve(request.model, request.alias)
     package = ServingPackage.read(Folder(model.serving))
     if package.digest != model.serving_digest:
@@ -123,7 +125,7 @@ def area_of(scene: Scene, bounds: tuple[float, float, float, float] | None) -> W
     if bounds is None:
         return Window(0, 0, scene.width, scene.height)
     west, south, east, north = bounds
-    if not (all(map(math.isfinite, bounds)) and west < east and south < north):
+    if not (west < east and south < north):
         raise EmptyArea(f"area {bounds} is none: give west, south, east, north with west < east and south < north")
     columns, rows = ~scene.transform @ np.array([[west, east, west, east], [north, north, south, south]])
     columns, rows = np.clip(columns, -1, scene.width + 1), np.clip(rows, -1, scene.height + 1)

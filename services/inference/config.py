@@ -16,8 +16,6 @@ class PlannerConfig(BaseModel):
     broker forgets."""
     resend_s: float = Field(600.0, gt=0)
     """Silence after which a block is sent again. Default: several times what a block takes on two cores."""
-    most_sendings: int = Field(5, gt=0)
-    """How often a block is sent before it is put down as failed: one that ends its worker each time must not go round for ever."""
     assembly_resend_s: float = Field(1800.0, gt=0)
     """Silence after which a map is asked for again. Default: several times what building one of a province takes."""
     tick_s: float = Field(0.5, gt=0)

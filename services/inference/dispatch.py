@@ -6,13 +6,13 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
-from eartheye.contracts.messages import JOB_ASSEMBLIES, JOB_BLOCKS, Assembly, BlockOutcome, BlockTask
+from eartheye.contracts.messages import JOB_ASSEMBLIES, JOB_BLOCKS, Assembly, BlockTask
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from services.inference.block_states import count_blocks, record_outcome
 from services.inference.config import PlannerConfig
 from services.inference.metrics import BLOCKS_OUTSTANDING, BLOCKS_SENT
-from services.inference.outcomes import put_outcome, read_outcome
+from services.inference.outcomes import read_outcome
 from services.inference.results import end_job
 from services.inference.tables import Block, Job, Plan, now
 
@@ -47,7 +47,7 @@ def send_waiting(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
 
 
 def settle_overdue(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
-    """Send a block again that nothing was heard of, unless its outcome is there, or it was sent too often."""
+    """Send a block again that nothing was heard of, unless its outcome is there and only the message was lost."""
     with Session(engine) as session:
         overdue = (
             select(Block, Plan)
@@ -55,12 +55,7 @@ def settle_overdue(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
             .where(Block.state == "sent", Block.sent_at < now() - dt.timedelta(seconds=config.resend_s), Plan.plan.in_(_running_plans()))
         )
         for block, plan in session.execute(overdue).all():
-            work = Folder(plan.work)
-            outcome = read_outcome(work, block.block)
-            if outcome is None and block.sendings >= config.most_sendings:
-                reason = f"no worker brought it to an end, it was sent {block.sendings} times: see the logs of the workers"
-                outcome = put_outcome(work, BlockOutcome(plan=plan.plan, block=block.block, state="failed", reason=reason))
-            if outcome is not None:
+            if outcome := read_outcome(Folder(plan.work), block.block):
                 record_outcome(session, outcome)
                 session.commit()
             else:

@@ -1,6 +1,6 @@
 """What messages change in the tables; a message seen twice changes nothing more."""
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from eartheye.contracts.messages import BlockOutcome, JobCommand, JobRequest
@@ -8,7 +8,7 @@ from eartheye.errors import RequestRejected
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from services.inference.block_states import record_outcome, reopen_block
-from services.inference.outcomes import read_outcome
+from services.inference.outcomes import hold_work, read_outcome
 from services.inference.results import end_job
 from services.inference.tables import ENDED, Block, Job, Plan, now
 
@@ -44,7 +44,17 @@ def obey(session: Session, command: JobCommand) -> None:
     elif job.state in ENDED:
         job.told = False
     elif command.command == "cancel":
-        end_job(session, job, "cancelled", "cancelled on request")
+        cancel(session, job)
+
+
+def cancel(session: Session, job: Job) -> None:
+    """End a job; its blocks that are with the workers are called off, unless another job waits for them."""
+    end_job(session, job, "cancelled", "cancelled on request")
+    session.flush()
+    waiting = select(Job.job).where(Job.plan == job.plan, Job.state.in_(("running", "assembling")))
+    if job.plan and session.scalars(waiting).first() is None:
+        hold_work(Folder(session.get_one(Plan, job.plan).work))
+        session.execute(update(Block).where(Block.plan == job.plan, Block.state == "sent").values(state="waiting"))
 
 
 def redrive(session: Session, job: Job) -> None:

@@ -13,6 +13,7 @@ from eartheye.contracts.messages import BlockOutcome
 from eartheye.store import Bulk, Folder
 
 TILED_FROM_PX = 512
+HELD = "held"
 
 
 def put_outcome(work: Folder, outcome: BlockOutcome) -> BlockOutcome:
@@ -29,8 +30,41 @@ def read_outcome(work: Folder, block: str) -> BlockOutcome | None:
 
 
 def forget_outcome(work: Folder, block: str) -> None:
-    """Remove an outcome, so that the block can be mapped again."""
+    """Remove an outcome and what was tried, so that the block can be mapped again."""
+    for attempt in list(work.list(f"attempts/{block}/")):
+        work.delete(attempt)
     work.delete(_name(block))
+
+
+def begin_attempt(work: Folder, block: str) -> int:
+    """Note that a block is worked on, and return which attempt it is, from 1.
+
+    The note stays where the attempt ends its process: so a block that does so each time is known, and one that only waits is not blamed.
+    """
+    attempt = 1
+    while not work.create_once(f"attempts/{block}/{attempt}", b""):
+        attempt += 1
+    return attempt
+
+
+def forget_attempt(work: Folder, block: str, attempt: int) -> None:
+    """Take an attempt back that failed for no fault of the block."""
+    work.delete(f"attempts/{block}/{attempt}")
+
+
+def hold_work(work: Folder) -> None:
+    """Let workers pass over the blocks of a plan whose messages they still get."""
+    work.create_once(HELD, b"")
+
+
+def release_work(work: Folder) -> None:
+    """Let workers map the blocks of a plan again."""
+    work.delete(HELD)
+
+
+def is_held(work: Folder) -> bool:
+    """Say whether nobody waits for the blocks of a plan at present."""
+    return work.exists(HELD)
 
 
 def put_raster(work: Folder, block: str, classes: NDArray[np.uint8], crs: CRS, transform: Affine) -> Bulk:

@@ -19,6 +19,7 @@ from services.inference.admission import ModelSource, admit
 from services.inference.config import PlannerConfig
 from services.inference.dispatch import dispatch
 from services.inference.intake import note_outcome, note_request, obey
+from services.inference.outcomes import release_work
 from services.inference.planning import make_plan, map_digest, store_plan
 from services.inference.results import end_job, tell_results
 from services.inference.tables import Job, create_tables
@@ -123,6 +124,7 @@ class Planner:
             job = session.get_one(Job, name)
             if job.state != "asked":
                 return
+            release_work(Folder(plan.work))
             job.plan, job.output, job.state = digest, admitted.output, "running"
             if done:
                 end_job(session, job, "done")

@@ -1,7 +1,6 @@
 """The worker: maps one block at a time, and puts down how it ended."""
 
 import threading
-import time
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from eartheye.blocks import Predict, ReadImage, Window, map_window
-from eartheye.bus import Bus
+from eartheye.bus import Bus, Delivery
 from eartheye.contracts import ServingPackage
 from eartheye.contracts.messages import JOB_BLOCKS, JOB_OUTCOMES, BlockOutcome, BlockTask
 from eartheye.errors import (
@@ -22,6 +21,7 @@ from eartheye.errors import (
     NotFinished,
     UnreadableManifest,
     UnreadableRaster,
+    UserError,
     WrongBands,
 )
 from eartheye.raster import Scene, normalise, open_scene
@@ -29,13 +29,17 @@ from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from services.inference.metrics import BLOCK_SECONDS, PIXELS_MAPPED
-from services.inference.outcomes import put_outcome, put_raster, read_outcome
+from services.inference.outcomes import begin_attempt, forget_attempt, is_held, put_outcome, put_raster, read_outcome
 from services.inference.roots import inside_roots
 
 log = get_logger(__name__)
 GROUP = "eartheye.worker"
 LASTING = (UnreadableRaster, WrongBands, MissingCrs, NotFinished, UnreadableManifest, NewerManifest, MissingBulk, CorruptBulk)
-"""What another attempt would not change: the block has failed. After anything else it is tried again."""
+"""What another attempt would not change: the block has failed. Any other `UserError` is about a server or a disk, and waited for."""
+MOST_ATTEMPTS = 5
+"""How often a block may end its worker, or fail by a fault, before it is put down as failed: it must not go round for ever."""
+DELIVERY = Delivery(session_s=10.0)
+"""A worker that died should not hold its blocks for long. Source: session timeout of Kafka's clients before 3.0."""
 MODELS_KEPT = 2
 
 OpenPredictor = Callable[[Folder, ServingPackage, str, int], Predict]
@@ -61,7 +65,7 @@ class Worker:
         Raises:
             BusUnavailable: the broker does not answer at the start.
         """
-        self._bus.consume([JOB_BLOCKS], GROUP, (BlockTask,), self.handle, stop=stop)
+        self._bus.consume([JOB_BLOCKS], GROUP, (BlockTask,), self.handle, stop=stop, delivery=DELIVERY)
 
     def handle(self, task: BlockTask) -> None:
         """Map a block unless it has an outcome, and tell the outcome.
@@ -72,12 +76,29 @@ class Worker:
         """
         inside_roots(task.scene, self._settings.allowed_roots)
         work = Folder(inside_roots(task.work, [self._settings.job_work]))
-        outcome = read_outcome(work, task.block) or put_outcome(work, self._end(work, task))
+        outcome = read_outcome(work, task.block)
+        if outcome is None:
+            if is_held(work):
+                return
+            outcome = put_outcome(work, self._attempt(work, task))
         self._bus.publish(JOB_OUTCOMES, f"{task.plan}/{task.block}", outcome)
 
-    def _end(self, work: Folder, task: BlockTask) -> BlockOutcome:
-        started = time.monotonic()
+    def _attempt(self, work: Folder, task: BlockTask) -> BlockOutcome:
+        attempt = begin_attempt(work, task.block)
+        if attempt > MOST_ATTEMPTS:
+            reason = f"{MOST_ATTEMPTS} attempts ended their worker or failed by a fault: see the logs of the workers"
+            return BlockOutcome(plan=task.plan, block=task.block, state="failed", reason=reason)
         try:
+            return self._map(work, task)
+        except LASTING as error:
+            log.warning("block failed", plan=task.plan, block=task.block, reason=str(error))
+            return BlockOutcome(plan=task.plan, block=task.block, state="failed", reason=str(error))
+        except UserError:
+            forget_attempt(work, task.block, attempt)
+            raise
+
+    def _map(self, work: Folder, task: BlockTask) -> BlockOutcome:
+        with BLOCK_SECONDS.time():
             package, predict = self._model(task.serving, task.serving_digest, task.model, task.model_version)
             with open_scene(task.scene, task.bands, task.nodata, task.crs) as scene:
                 window = Window(*task.window)
@@ -86,11 +107,7 @@ class Worker:
                     return BlockOutcome(plan=task.plan, block=task.block, state="empty")
                 transform = scene.transform @ Affine.translation(window.column, window.row)
                 raster = put_raster(work, task.block, classes, scene.crs, transform)
-        except LASTING as error:
-            log.warning("block failed", plan=task.plan, block=task.block, reason=str(error))
-            return BlockOutcome(plan=task.plan, block=task.block, state="failed", reason=str(error))
         PIXELS_MAPPED.inc(classes.size)
-        BLOCK_SECONDS.observe(time.monotonic() - started)
         return BlockOutcome(plan=task.plan, block=task.block, state="done", raster=raster)
 
     def _load_model(self, serving: str, digest: str, name: str, version: int) -> tuple[ServingPackage, Predict]:

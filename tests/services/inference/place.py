@@ -74,7 +74,7 @@ class Place:
             return map_window(read_images(scene, self.package), predict, self.package, window, (window.column, window.row))
 
 
-def write_scene(path: Path, height: int = 200, width: int = 260, seed: int = 0, **changes: object) -> None:
+def write_scene(path: Path, height: int = 140, width: int = 200, seed: int = 0, **changes: object) -> None:
     """Write an RGB scene of smooth patches in tiles of 64 pixels, with a corner without data."""
     random = np.random.default_rng(seed)
     coarse = random.integers(30, 220, (3, height // 20 + 1, width // 20 + 1))

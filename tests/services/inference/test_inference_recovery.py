@@ -1,0 +1,171 @@
+"""Messages that are lost and processes that are killed cost time, and nothing else."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import rasterio
+
+from eartheye.bus import Bus
+from eartheye.contracts.messages import JOB_OUTCOMES, JOB_REQUESTS, JOB_RESULTS, JobResult
+from eartheye.predictor import open_predictor
+from eartheye.settings import Settings
+from services.inference.config import PlannerConfig
+from services.inference.service import inference_service, run_assembler, run_planner
+from services.inference.worker import Worker
+from tests.services.inference.by_hand import ByHand
+from tests.services.inference.place import QUICK, Place, running
+
+WORKER = """
+import threading, time
+from eartheye.predictor import open_predictor
+from eartheye.settings import load
+from services.inference.service import run_worker
+
+def open_slow(*arguments):
+    predict = open_predictor(*arguments)
+    def slowly(images):
+        time.sleep(0.1)
+        return predict(images)
+    return slowly
+
+run_worker(load(), threading.Event(), open_slow)
+"""
+
+
+def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
+    """Start a worker in a process of its own, slowed down so that it can be caught at work."""
+    environment = os.environ | {
+        "EARTHEYE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "EARTHEYE_KAFKA_API_VERSION": "[2, 3]",
+        "EARTHEYE_ALLOWED_ROOTS": f'["{settings.allowed_roots[0]}"]',
+        "EARTHEYE_JOB_WORK": settings.job_work,
+        "EARTHEYE_PREDICTOR_THREADS": "1",
+        "PYTHONPATH": ".",
+    }
+    return subprocess.Popen([sys.executable, "-c", WORKER], env=environment)
+
+
+def blocks_ended(place: Place) -> int:
+    return len(list(place.root.glob("work/*/outcomes/*.json")))
+
+
+def test_a_killed_worker_leaves_a_job_that_another_finishes_with_the_same_map(own_place):
+    config = PlannerConfig(block_px=64, tick_s=0.05, resend_s=3)
+    planner = lambda stop: run_planner(own_place.settings, stop, own_place.resolve, config)  # noqa: E731
+    with (
+        Bus(own_place.settings) as bus,
+        running(planner),
+        running(lambda stop: run_assembler(own_place.settings, stop)),
+        bus.replies(JOB_RESULTS, "killed", (JobResult,)) as replies,
+    ):
+        bus.publish(JOB_REQUESTS, "killed", own_place.request("killed"))
+        workers = [start_worker(own_place.settings)]
+        try:
+            while blocks_ended(own_place) < 3:
+                assert workers[0].poll() is None
+                time.sleep(0.05)
+            workers[0].send_signal(signal.SIGKILL)
+            workers[0].wait(10)
+            caught = blocks_ended(own_place)
+            workers.append(start_worker(own_place.settings))
+            result = replies.next(120)
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait(10)
+    assert caught < 12
+    assert (result.state, result.blocks_done, result.blocks_empty) == ("done", 11, 1)
+    with rasterio.open(own_place.root / "maps" / "killed" / "map.tif") as map_:
+        np.testing.assert_array_equal(map_.read(1), own_place.one_pass())
+
+
+@pytest.fixture
+def bus(own_place: Place) -> Iterator[Bus]:
+    with Bus(own_place.settings) as bus:
+        yield bus
+
+
+class LossyBus(Bus):
+    """A real bus that forgets every second outcome, as a broker does that runs out of memory."""
+
+    outcomes = 0
+
+    def publish(self, topic, key, message):
+        if topic == JOB_OUTCOMES:
+            self.outcomes += 1
+            if self.outcomes % 2:
+                return
+        super().publish(topic, key, message)
+
+
+def test_outcomes_whose_messages_were_lost_are_found_in_the_folder_of_the_plan(own_place, bus):
+    by_hand = ByHand(own_place, bus, PlannerConfig(block_px=64, resend_s=0.001))
+    by_hand.ask(own_place.request("lossy"))
+    for task in by_hand.sent():
+        Worker(LossyBus(own_place.settings), own_place.settings, open_predictor).handle(task)
+    by_hand.planner.see_to_jobs()
+    assert sorted(set(by_hand.states("lossy"))) == ["done", "empty"]
+    assert by_hand.finish("lossy").state == "done"
+
+
+def test_a_service_whose_broker_loses_outcomes_finishes_all_the_same(own_place, monkeypatch):
+    monkeypatch.setattr("services.inference.service.open_bus", LossyBus)
+    with (
+        Bus(own_place.settings) as bus,
+        inference_service(own_place.settings, own_place.resolve, open_predictor, PlannerConfig(block_px=64, tick_s=0.05, resend_s=1)),
+        bus.replies(JOB_RESULTS, "lossy", (JobResult,)) as replies,
+    ):
+        bus.publish(JOB_REQUESTS, "lossy", own_place.request("lossy"))
+        assert replies.next(60).state == "done"
+
+
+def test_a_block_sent_twice_is_mapped_once(own_place, bus):
+    calls = []
+
+    def open_noted(*arguments):
+        predict = open_predictor(*arguments)
+        return lambda images: calls.append(len(images)) or predict(images)
+
+    by_hand = ByHand(own_place, bus, predictors=open_noted)
+    by_hand.ask(own_place.request("twice"))
+    task = by_hand.sent()[-1]
+    by_hand.work(task)
+    mapped = len(calls)
+    assert mapped > 0
+    by_hand.work(task)
+    assert len(calls) == mapped
+
+
+def test_a_planner_that_starts_again_goes_on_with_its_jobs(own_place, bus):
+    first = ByHand(own_place, bus, QUICK.model_copy(update={"outstanding": 8}))
+    first.ask(own_place.request("resumed"))
+    for task in first.sent()[:5]:
+        first.work(task)
+    second = ByHand(own_place, bus)
+    assert second.states("resumed").count("done") >= 4
+    result = second.finish("resumed")
+    assert (result.state, result.blocks_done) == ("done", 11)
+
+
+def test_a_job_that_was_noted_and_not_planned_is_planned_by_the_next_planner(own_place, bus):
+    ByHand(own_place, bus).planner.handle(own_place.request("noted"))
+    assert ByHand(own_place, bus).finish("noted").state == "done"
+
+
+def test_tables_that_are_lost_are_made_again_from_the_folder_of_the_plan(own_place, bus):
+    by_hand = ByHand(own_place, bus)
+    by_hand.ask(own_place.request("forgotten"))
+    for task in by_hand.sent():
+        by_hand.work(task)
+    (own_place.root / "jobs.db").unlink()
+    calls = []
+    again = ByHand(own_place, bus, predictors=lambda *arguments: calls.append(arguments))
+    again.ask(own_place.request("forgotten"))
+    assert again.finish("forgotten").state == "done"
+    assert calls == []
