@@ -92,7 +92,10 @@ class ChainConfig(BaseModel):
             "catalogue": catalogue,
             "root": root,
             "samplings": [{"cells": {}, **sampling} for sampling in fields["samplings"]],
-            "heads": [{"title": head.title, "evaluator": {}, "exporter": {}, **given} for head, given in zip(self.heads, fields["heads"], strict=True)],
+            "heads": [
+                {"title": head.title, "evaluator": {}, "exporter": {}, **given}
+                for head, given in zip(self.heads, fields["heads"], strict=True)
+            ],
             "maps": fields.get("maps", []),
             **{f"{step}_config": fields.get(step, {}) for step in ("tiler", "curator", "pretrainer", "evaluator")},
         }

@@ -12,6 +12,12 @@ from components.tiler.component import tiler
 from pipelines.steps import mapping, promotion, registration
 
 
+def step(task: dsl.PipelineTask, after: dsl.PipelineTask | None = None) -> dsl.PipelineTask:
+    """Run a task every time: what is done already its folder's manifest says, and Kubeflow's cache would not see a folder that is gone."""
+    task.set_caching_options(False)
+    return task.after(after) if after is not None else task
+
+
 @dsl.pipeline(name="imagery-to-map", description="Sample, tile, curate, pretrain, fine-tune, evaluate, export, register, promote, map.")
 def imagery_to_map(
     data: str,
@@ -40,25 +46,25 @@ def imagery_to_map(
         maps: the maps to make with the promoted models.
     """
     with dsl.ParallelFor(samplings, name="samplings", parallelism=1) as sampling:
-        described = aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=f"{root}/sampling/{sampling.title}/cells")
-        drawn = sampler(cells=described.output, config=sampling.sampler, sites=f"{root}/sampling/{sampling.title}/sites")
+        folder = f"{root}/sampling/{sampling.title}"
+        described = step(aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=f"{folder}/cells"))
+        drawn = step(sampler(cells=described.output, config=sampling.sampler, sites=f"{folder}/sites"))
 
-    cut = tiler(data=data, catalogue=catalogue, sites=f"{root}/sampling/tiles/sites", config=tiler_config, tiles=f"{root}/tiles").after(
-        drawn
-    )
-    kept = curator(tiles=cut.output, config=curator_config, curated=f"{root}/curated")
-    backbone = pretrainer(
-        tiles=cut.output, curated=kept.output, config=pretrainer_config, checkpoint=f"{root}/checkpoint", backbone=f"{root}/backbone"
-    )
-    backbone_evaluator(tiles=cut.output, backbone=backbone.output, config=evaluator_config, report=f"{root}/backbone-report")
+    sites = f"{root}/sampling/tiles/sites"
+    cut = step(tiler(data=data, catalogue=catalogue, sites=sites, config=tiler_config, tiles=f"{root}/tiles"), after=drawn).output
+    kept = step(curator(tiles=cut, config=curator_config, curated=f"{root}/curated")).output
+    backbone = step(
+        pretrainer(tiles=cut, curated=kept, config=pretrainer_config, checkpoint=f"{root}/checkpoint", backbone=f"{root}/backbone")
+    ).output
+    step(backbone_evaluator(tiles=cut, backbone=backbone, config=evaluator_config, report=f"{root}/backbone-report"))
 
     with dsl.ParallelFor(heads, name="heads", parallelism=1) as head:
         folder = f"{root}/heads/{head.title}"
-        model = finetuner(tiles=cut.output, backbone=backbone.output, config=head.finetuner, model=f"{folder}/model")
-        report = task_evaluator(tiles=cut.output, model=model.output, config=head.evaluator, report=f"{folder}/report")
-        serving = exporter(model=model.output, tiles=cut.output, config=head.exporter, serving=f"{folder}/serving")
-        candidate = registration(name=head.title, model=model.output, serving=serving.output, report=report.output)
-        decision = promotion(name=head.title, version=candidate.output)
+        model = step(finetuner(tiles=cut, backbone=backbone, config=head.finetuner, model=f"{folder}/model")).output
+        report = step(task_evaluator(tiles=cut, model=model, config=head.evaluator, report=f"{folder}/report")).output
+        serving = step(exporter(model=model, tiles=cut, config=head.exporter, serving=f"{folder}/serving")).output
+        candidate = step(registration(name=head.title, model=model, serving=serving, report=report)).output
+        decision = step(promotion(name=head.title, version=candidate))
 
     with dsl.ParallelFor(maps, name="maps", parallelism=1) as wanted:
-        mapping(data=data, root=root, wanted=wanted).after(decision)
+        step(mapping(data=data, root=root, wanted=wanted), after=decision)

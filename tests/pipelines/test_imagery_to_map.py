@@ -1,0 +1,88 @@
+"""The pipeline as a definition: what is configured reaches it, and it compiles for both faces of Kubeflow."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eartheye.errors import InvalidConfig
+from pipelines.compiled import compile_pipeline
+from pipelines.config import ChainConfig, read_chain
+
+CHAINS = Path(__file__).parents[2] / "services" / "demo" / "chains"
+STEPS = {
+    "aggregator", "sampler", "tiler", "curator", "pretrainer", "backbone-evaluator", "finetuner", "task-evaluator", "exporter",
+    "registration", "promotion", "mapping",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return compile_pipeline(tmp_path_factory.mktemp("compiled") / "imagery-to-map.yaml")
+
+
+def steps_of(node) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["taskInfo"]["name"]} if "taskInfo" in node and "componentRef" in node else set()
+        return own.union(*map(steps_of, node.values()))
+    return set().union(*map(steps_of, node)) if isinstance(node, list) else set()
+
+
+def test_every_step_of_the_chain_is_in_the_compiled_pipeline(compiled):
+    assert steps_of(yaml.safe_load(compiled[0].read_text())) >= STEPS
+
+
+def test_the_kubernetes_manifests_hold_a_pipeline_and_its_version(compiled):
+    documents = list(yaml.safe_load_all(compiled[1].read_text()))
+    assert [document["kind"] for document in documents] == ["Pipeline", "PipelineVersion"]
+    assert steps_of(documents[1]) >= STEPS
+
+
+def test_steps_with_side_effects_are_never_cached(compiled):
+    def cached(node):
+        if isinstance(node, dict):
+            if "componentRef" in node and node["taskInfo"]["name"] in STEPS and node.get("cachingOptions", {}).get("enableCache"):
+                yield node["taskInfo"]["name"]
+            for value in node.values():
+                yield from cached(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from cached(value)
+
+    assert list(cached(yaml.safe_load(compiled[0].read_text()))) == []
+
+
+@pytest.mark.parametrize("name", ["world.yaml", "samples.yaml"])
+def test_the_chains_that_come_with_the_package_are_valid(name):
+    chain = read_chain(CHAINS / name)
+    assert any(sampling.title == "tiles" for sampling in chain.samplings)
+    assert {wanted.model for wanted in chain.maps} <= {head.title for head in chain.heads}
+
+
+def test_parameters_carry_what_was_set_and_leave_defaults_out():
+    chain = ChainConfig.model_validate(
+        {
+            "name": "small",
+            "samplings": [{"title": "tiles", "sampler": {"target_sites": 5}}],
+            "heads": [{"finetuner": {"title": "scenes", "task": "scenes"}}],
+        }
+    )
+    parameters = chain.parameters("/data", "/data/catalogue.yaml", "/run")
+    assert parameters["samplings"] == [{"title": "tiles", "cells": {}, "sampler": {"target_sites": 5}}]
+    assert parameters["heads"] == [{"title": "scenes", "evaluator": {}, "exporter": {}, "finetuner": {"title": "scenes", "task": "scenes"}}]
+    assert parameters["tiler_config"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: [", "is not YAML"),
+        ("name: x\nsamplings: []\nheads: []", "samplings"),
+        ("name: x\nsamplings: [{title: tiles, sampler: {target_sites: 1, spread: 2}}]\nheads: []", "spread"),
+    ],
+)
+def test_a_malformed_chain_is_named(text, words, tmp_path):
+    path = tmp_path / "chain.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidConfig, match=words):
+        read_chain(path)
