@@ -96,7 +96,8 @@ def tiles_section(root: Folder, tiles: TileSet) -> Section:
     section = Section(
         "Tiles",
         [
-            f"{manifest.count} tiles cut, {manifest.rejected} rejected. Curation kept {curated.kept} in {curated.clusters} clusters; dropped: {dropped}."
+            f"{manifest.count} tiles cut, {manifest.rejected} rejected. Curation kept {curated.kept} in {curated.clusters} clusters; "
+            f"dropped: {dropped}."
         ],
         header=["sensor", "bands", "tiles", "sites", "acquisitions of a site"],
     )
@@ -171,8 +172,8 @@ def map_section(run: Path, data: Path, catalogue: Catalogue, wanted: MapConfig, 
     section = Section(
         f"Map: {wanted.title}",
         [
-            f"{wanted.scene} mapped with {made.model} version {made.model_version}: {made.blocks_done} blocks done, {made.blocks_empty} empty, "
-            f"{made.blocks_failed} failed; {len(polygons):,} polygons."
+            f"{wanted.scene} mapped with {made.model} version {made.model_version}: {made.blocks_done} blocks done, "
+            f"{made.blocks_empty} empty, {made.blocks_failed} failed; {len(polygons):,} polygons."
         ],
         header=["class", "polygons", "area, ha"],
     )
