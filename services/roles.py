@@ -2,9 +2,10 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from typing import Literal
 
-from eartheye.settings import load
+from eartheye.settings import Settings, load
 from eartheye.telemetry import get_logger
 
 Role = Literal["registry", "planner", "worker", "assembler"]
@@ -29,7 +30,9 @@ def run_role(role: Role) -> None:
 
         run_registry(load(), stop)
     else:
-        from services.inference import service
+        from services.inference.service import run_assembler, run_planner, run_worker
 
-        {"planner": service.run_planner, "worker": service.run_worker, "assembler": service.run_assembler}[role](load(), stop)
+        roles: dict[Role, Callable[[Settings, threading.Event], None]]
+        roles = {"planner": run_planner, "worker": run_worker, "assembler": run_assembler}
+        roles[role](load(), stop)
     log.info("service ended", role=role)

@@ -83,11 +83,11 @@ def sample_images(tiles: TileSet, package: ModelPackage, count: int) -> NDArray[
     """Return normalised (N, C, input_px, input_px) windows from the corner of the first tiles that have the model's bands and size."""
     side, images = package.input_px, []
     fitting = tiles.cut[(tiles.cut["height"] >= side) & (tiles.cut["width"] >= side)]
-    for row in fitting.itertuples():
-        sensor = tiles.sensors[row.sensor]
+    for tile, name in zip(fitting["tile"], fitting["sensor"], strict=True):
+        sensor = tiles.sensors[name]
         if sensor.channels != package.image.bands:
             continue
-        pixels, valid = tiles.image(row.tile)
+        pixels, valid = tiles.image(tile)
         corner = pixels[select_bands(sensor.bands, sensor.channels), :side, :side]
         images.append(normalise(corner, valid[:side, :side], package.image))
         if len(images) == count:

@@ -45,7 +45,7 @@ def progress_of(what: str, total: int | None, done: int = 0) -> Iterator[Advance
 
 
 def progress(items: Sequence[T] | Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items one by one and show how far it is, as in `for site in progress(sites, "cutting tiles")`."""
+    """Yield the items one by one and show how far it is."""
     known = len(items) if isinstance(items, Sequence) else total
     with progress_of(what, known) as advance:
         for item in items:

@@ -173,7 +173,7 @@ def map_section(run: Path, data: Path, catalogue: Catalogue, wanted: MapConfig, 
         f"Map: {wanted.title}",
         [
             f"{wanted.scene} mapped with {made.model} version {made.model_version}: {made.blocks_done} blocks done, "
-            f"{made.blocks_empty} empty, {made.blocks_failed} failed; {len(polygons):,} polygons."
+            f"{made.blocks_empty} empty; {len(polygons):,} polygons."
         ],
         header=["class", "polygons", "area, ha"],
     )

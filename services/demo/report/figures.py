@@ -86,7 +86,7 @@ def contact_sheet(tiles: TileSet, index: pd.DataFrame, labels: LabelSet | None =
 def displayable(tiles: TileSet, tile: int) -> NDArray[np.uint8]:
     """Return the network's channels of a tile, stretched between the 2nd and the 98th percentile, (H, W, 3)."""
     pixels, valid = tiles.image(tile)
-    sensor = tiles.sensors[tiles.index["sensor"].iat[tile]]
+    sensor = tiles.sensors[str(tiles.index["sensor"].iat[tile])]
     return stretch(pixels[select_bands(sensor.bands, sensor.channels)], valid)
 
 
