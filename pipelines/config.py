@@ -1,6 +1,7 @@
 """What can be set about the whole chain: one file, the steps' own configurations in it."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -78,27 +79,31 @@ class ChainConfig(BaseModel):
     heads: tuple[HeadConfig, ...]
     maps: tuple[MapConfig, ...] = ()
 
-    def parameters(self, data: str, catalogue: str, root: str) -> dict[str, object]:
-        """Return the pipeline's parameters.
+    def laid_out(self, root: str) -> dict[str, Any]:
+        """Return the configuration of each step, and the folders of the steps that run several times.
+
+        Fields left at their defaults are left out, so that a step's digest does not change with a release that adds one.
 
         Args:
-            data: folder of the data.
-            catalogue: path of its catalogue.
             root: folder that takes the steps' folders.
         """
         fields = self.model_dump(mode="json", exclude_defaults=True)
+        samplings = [{**given, **folders(f"{root}/sampling/{given['title']}", "cells", "sites")} for given in fields["samplings"]]
+        heads = [
+            {"title": head.title, **given, **folders(f"{root}/heads/{head.title}", "model", "report", "serving")}
+            for head, given in zip(self.heads, fields["heads"], strict=True)
+        ]
         return {
-            "data": data,
-            "catalogue": catalogue,
-            "root": root,
-            "samplings": [{"cells": {}, **sampling} for sampling in fields["samplings"]],
-            "heads": [
-                {"title": head.title, "evaluator": {}, "exporter": {}, **given}
-                for head, given in zip(self.heads, fields["heads"], strict=True)
-            ],
+            "samplings": [{"cells": {}, **sampling} for sampling in samplings],
+            "heads": [{"evaluator": {}, "exporter": {}, **head} for head in heads],
             "maps": fields.get("maps", []),
-            **{f"{step}_config": fields.get(step, {}) for step in ("tiler", "curator", "pretrainer", "evaluator")},
+            **{step: fields.get(step, {}) for step in ("tiler", "curator", "pretrainer", "evaluator")},
         }
+
+
+def folders(within: str, *names: str) -> dict[str, str]:
+    """Return the fields `NAME_folder` of the named folders within a folder."""
+    return {f"{name}_folder": f"{within}/{name}" for name in names}
 
 
 def read_chain(path: Path) -> ChainConfig:

@@ -9,7 +9,7 @@ from components.finetuner.component import finetuner
 from components.pretrainer.component import pretrainer
 from components.sampler.component import aggregator, sampler
 from components.tiler.component import tiler
-from pipelines.steps import mapping, promotion, registration
+from pipelines.steps import layout, mapping, promotion, registration
 
 
 def step(task: dsl.PipelineTask, after: dsl.PipelineTask | None = None) -> dsl.PipelineTask:
@@ -19,52 +19,34 @@ def step(task: dsl.PipelineTask, after: dsl.PipelineTask | None = None) -> dsl.P
 
 
 @dsl.pipeline(name="imagery-to-map", description="Sample, tile, curate, pretrain, fine-tune, evaluate, export, register, promote, map.")
-def imagery_to_map(
-    data: str,
-    catalogue: str,
-    root: str,
-    samplings: list,
-    tiler_config: dict,
-    curator_config: dict,
-    pretrainer_config: dict,
-    evaluator_config: dict,
-    heads: list,
-    maps: list,
-) -> None:
+def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
     """Wire the steps; every folder lies under `root`, and a folder that is finished is not made again.
 
     Args:
         data: folder of the data.
         catalogue: path of its catalogue.
+        chain: configuration of every step, as `pipelines.config.ChainConfig`.
         root: folder that takes the steps' folders.
-        samplings: drawings of sites; tiles are cut at those of the one titled `tiles`.
-        tiler_config: of the tiler.
-        curator_config: of the curator.
-        pretrainer_config: of the pretrainer.
-        evaluator_config: of the backbone's evaluation.
-        heads: the tasks, each with its finetuner, evaluator and exporter.
-        maps: the maps to make with the promoted models.
     """
-    with dsl.ParallelFor(samplings, name="samplings", parallelism=1) as sampling:
-        folder = f"{root}/sampling/{sampling.title}"
-        described = step(aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=f"{folder}/cells"))
-        drawn = step(sampler(cells=described.output, config=sampling.sampler, sites=f"{folder}/sites"))
+    of = step(layout(chain=chain, root=root)).outputs
+    with dsl.ParallelFor(of["samplings"], name="samplings", parallelism=1) as sampling:
+        cells = step(aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=sampling.cells_folder)).output
+        drawn = step(sampler(cells=cells, config=sampling.sampler, sites=sampling.sites_folder))
 
     sites = f"{root}/sampling/tiles/sites"
-    cut = step(tiler(data=data, catalogue=catalogue, sites=sites, config=tiler_config, tiles=f"{root}/tiles"), after=drawn).output
-    kept = step(curator(tiles=cut, config=curator_config, curated=f"{root}/curated")).output
+    tiles = step(tiler(data=data, catalogue=catalogue, sites=sites, config=of["tiler"], tiles=f"{root}/tiles"), after=drawn).output
+    kept = step(curator(tiles=tiles, config=of["curator"], curated=f"{root}/curated")).output
     backbone = step(
-        pretrainer(tiles=cut, curated=kept, config=pretrainer_config, checkpoint=f"{root}/checkpoint", backbone=f"{root}/backbone")
+        pretrainer(tiles=tiles, curated=kept, config=of["pretrainer"], checkpoint=f"{root}/checkpoint", backbone=f"{root}/backbone")
     ).output
-    step(backbone_evaluator(tiles=cut, backbone=backbone, config=evaluator_config, report=f"{root}/backbone-report"))
+    step(backbone_evaluator(tiles=tiles, backbone=backbone, config=of["evaluator"], report=f"{root}/backbone-report"))
 
-    with dsl.ParallelFor(heads, name="heads", parallelism=1) as head:
-        folder = f"{root}/heads/{head.title}"
-        model = step(finetuner(tiles=cut, backbone=backbone, config=head.finetuner, model=f"{folder}/model")).output
-        report = step(task_evaluator(tiles=cut, model=model, config=head.evaluator, report=f"{folder}/report")).output
-        serving = step(exporter(model=model, tiles=cut, config=head.exporter, serving=f"{folder}/serving")).output
+    with dsl.ParallelFor(of["heads"], name="heads", parallelism=1) as head:
+        model = step(finetuner(tiles=tiles, backbone=backbone, config=head.finetuner, model=head.model_folder)).output
+        report = step(task_evaluator(tiles=tiles, model=model, config=head.evaluator, report=head.report_folder)).output
+        serving = step(exporter(model=model, tiles=tiles, config=head.exporter, serving=head.serving_folder)).output
         candidate = step(registration(name=head.title, model=model, serving=serving, report=report)).output
         decision = step(promotion(name=head.title, version=candidate))
 
-    with dsl.ParallelFor(maps, name="maps", parallelism=1) as wanted:
+    with dsl.ParallelFor(of["maps"], name="maps", parallelism=1) as wanted:
         step(mapping(data=data, root=root, wanted=wanted), after=decision)

@@ -25,4 +25,5 @@ def run_here(chain: ChainConfig, data: Path, catalogue: Path, root: str) -> None
     where = Path(root).resolve() / "kfp" if "://" not in root else Path("runs/kfp").resolve()
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(where), raise_on_error=True)
     absolute = root if "://" in root else str(Path(root).resolve())
-    imagery_to_map(**chain.parameters(str(data.resolve()), str(catalogue.resolve()), absolute))
+    given = chain.model_dump(mode="json", exclude_defaults=True)
+    imagery_to_map(data=str(data.resolve()), catalogue=str(catalogue.resolve()), chain=given, root=absolute)

@@ -8,6 +8,20 @@ from eartheye.images import SERVICES_IMAGE
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
+def layout(chain: dict, root: str) -> NamedTuple(  # type: ignore[valid-type]
+    "Layout",
+    [("samplings", list), ("tiler", dict), ("curator", dict), ("pretrainer", dict), ("evaluator", dict), ("heads", list), ("maps", list)],
+):
+    """Check the chain's configuration before anything runs; returns each step's own, and the folders of those that run several times."""
+    from collections import namedtuple
+
+    from pipelines.config import ChainConfig
+
+    laid_out = ChainConfig.model_validate(chain).laid_out(root)
+    return namedtuple("Layout", laid_out)(**laid_out)  # type: ignore[no-any-return]
+
+
+@dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
 def registration(name: str, model: str, serving: str, report: str) -> int:
     """Register a task model as a candidate; returns its version."""
     from eartheye.store import Folder

@@ -19,5 +19,6 @@ def submit(chain: ChainConfig, data: str, catalogue: str, root: str, endpoint: s
     Returns:
         The run's identifier.
     """
-    parameters = chain.parameters(data, catalogue, root)
-    return Client(host=endpoint).create_run_from_pipeline_func(imagery_to_map, arguments=parameters, run_name=chain.name).run_id
+    given = chain.model_dump(mode="json", exclude_defaults=True)
+    arguments = {"data": data, "catalogue": catalogue, "chain": given, "root": root}
+    return Client(host=endpoint).create_run_from_pipeline_func(imagery_to_map, arguments=arguments, run_name=chain.name).run_id

@@ -1,5 +1,6 @@
 """The pipeline as a definition: what is configured reaches it, and it compiles for both faces of Kubeflow."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipelines.config import ChainConfig, read_chain
 
 CHAINS = Path(__file__).parents[2] / "services" / "demo" / "chains"
 STEPS = {
-    "aggregator", "sampler", "tiler", "curator", "pretrainer", "backbone-evaluator", "finetuner", "task-evaluator", "exporter",
+    "layout",    "aggregator", "sampler", "tiler", "curator", "pretrainer", "backbone-evaluator", "finetuner", "task-evaluator", "exporter",
     "registration", "promotion", "mapping",
 }  # fmt: skip
 
@@ -59,7 +60,7 @@ def test_the_chains_that_come_with_the_package_are_valid(name):
     assert {wanted.model for wanted in chain.maps} <= {head.title for head in chain.heads}
 
 
-def test_parameters_carry_what_was_set_and_leave_defaults_out():
+def test_a_layout_carries_what_was_set_leaves_defaults_out_and_names_the_folders():
     chain = ChainConfig.model_validate(
         {
             "name": "small",
@@ -67,10 +68,19 @@ def test_parameters_carry_what_was_set_and_leave_defaults_out():
             "heads": [{"finetuner": {"title": "scenes", "task": "scenes"}}],
         }
     )
-    parameters = chain.parameters("/data", "/data/catalogue.yaml", "/run")
-    assert parameters["samplings"] == [{"title": "tiles", "cells": {}, "sampler": {"target_sites": 5}}]
-    assert parameters["heads"] == [{"title": "scenes", "evaluator": {}, "exporter": {}, "finetuner": {"title": "scenes", "task": "scenes"}}]
-    assert parameters["tiler_config"] == {}
+    laid_out = chain.laid_out("/run")
+    folders = {"cells_folder": "/run/sampling/tiles/cells", "sites_folder": "/run/sampling/tiles/sites"}
+    assert laid_out["samplings"] == [{"title": "tiles", "cells": {}, "sampler": {"target_sites": 5}, **folders}]
+    (head,) = laid_out["heads"]
+    assert (head["title"], head["finetuner"]) == ("scenes", {"title": "scenes", "task": "scenes"})
+    assert head["serving_folder"] == "/run/heads/scenes/serving"
+    assert laid_out["tiler"] == {}
+
+
+def test_the_same_chain_through_kubeflows_numbers_is_the_same_chain():
+    chain = read_chain(CHAINS / "world.yaml")
+    as_struct = json.loads(json.dumps(chain.model_dump(mode="json", exclude_defaults=True)), parse_int=float)
+    assert ChainConfig.model_validate(as_struct) == chain
 
 
 @pytest.mark.parametrize(
