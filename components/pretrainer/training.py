@@ -20,6 +20,7 @@ REFERENCE_BATCH = 1024
 """Batch that the learning rate of the configuration is meant for. Source: DINOv2."""
 FIGURES = ("loss", "class_loss", "patch_loss", "teacher_entropy", "feature_std", "gradient_norm", "learning_rate")
 """What a step reports, in this order."""
+WAY_OUT = "lower `learning_rate`, or set `precision` to float32; the last checkpoint was made before that"
 
 
 class Training:
@@ -61,10 +62,7 @@ class Training:
         losses.total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.student.parameters(), config.clip_gradient)
         if not (math.isfinite(losses.total.item()) and math.isfinite(norm.item())):
-            raise TrainingDiverged(
-                f"loss {losses.total.item()} and gradient norm {norm.item()} at step {self.step}: lower `learning_rate`, or set "
-                "`precision` to float32; the last checkpoint was made before that"
-            )
+            raise TrainingDiverged(f"loss {losses.total.item()} and gradient norm {norm.item()} at step {self.step}: {WAY_OUT}")
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
             group["weight_decay"] = weight_decay if group["decays"] else 0.0
@@ -93,7 +91,13 @@ class Training:
         )
 
     def state(self) -> dict[str, Any]:
-        """Return everything needed to go on, as tensors, numbers and text."""
+        """Return everything needed to go on, as tensors, numbers and text.
+
+        Raises:
+            TrainingDiverged: a weight is not finite, so that there is nothing to go on from.
+        """
+        if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
+            raise TrainingDiverged(f"weights are not finite after step {self.step}: {WAY_OUT}")
         return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
 
     def restore(self, state: dict[str, Any]) -> None:

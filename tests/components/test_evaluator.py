@@ -1,0 +1,186 @@
+"""Reports on a backbone and on task models, from real packages and tiles."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from components.evaluator.config import EvaluatorConfig
+from components.evaluator.run import evaluate_backbone, evaluate_task
+from components.evaluator.segmentation import TilePredictor, truth_of
+from components.finetuner.config import FinetuneConfig, SamplesConfig
+from components.finetuner.features import read_windows
+from components.finetuner.resources import Resources
+from components.finetuner.run import finetune
+from components.finetuner.windows import choose_windows
+from eartheye.contracts import ModelPackage, Report
+from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, NotEnoughTiles, WrongBackbone, WrongBands
+from eartheye.store import Folder
+from eartheye.tiles import SplitConfig, TileSet
+from models.package import load_task_model
+from tests.components.tiny_tiles import write_backbone, write_tiles
+from tests.components.tracked import own_mlflow
+
+SPLIT = SplitConfig(test_share=0.3, validation_share=0.2)
+MASKS = SamplesConfig(label_set="cover", input_px=56, split=SPLIT)
+CONFIG = EvaluatorConfig(samples=MASKS, forest_pixels=2000, resamples=200, pictured_tiles=3)
+HERE = Resources(device="cpu", loader_threads=2)
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mlflow(tmp_path_factory):
+    with own_mlflow(tmp_path_factory.mktemp("mlflow")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory):
+    return write_tiles(tmp_path_factory.mktemp("tiles"), sites=16, quarters=2)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, tiles):
+    """A backbone, two heads, and a report on each."""
+    root = Folder(tmp_path_factory.mktemp("run"))
+    backbone = write_backbone(f"{root.root}/backbone", tiles)
+    evaluate_backbone(tiles, backbone, CONFIG, root / "backbone-report", HERE)
+    for task, fields in (("segmentation", {"head_width": 16, "epochs": 4, "learning_rate": 5e-3}), ("scenes", {"learning_rate": 1e-2})):
+        config = FinetuneConfig(title=task, task=task, samples=MASKS, batch_size=8, **fields)
+        finetune(tiles, backbone, config, root / task, HERE)
+        evaluate_task(tiles, root / task, CONFIG, root / f"{task}-report", HERE)
+    return root
+
+
+def scores(report):
+    return {(score.model, score.protocol, score.metric): score for score in report.scores}
+
+
+def test_a_backbone_stands_beside_its_baselines_under_both_protocols(root):
+    report = Report.read(root / "backbone-report")
+    found = scores(report)
+    models = ("pretrained", "random backbone", "colour histogram")
+    assert set(found) == {(model, protocol, "oa") for model in models for protocol in ("knn", "linear-probe")}
+    for score in found.values():
+        assert 0 <= score.low <= score.value <= score.high <= 1
+    # this backbone has weights of chance itself, and says so by its score
+    assert report.model_digest == ModelPackage.read(root / "backbone").digest
+
+
+def test_a_segmenter_stands_beside_its_baselines(root, tiles):
+    report = Report.read(root / "segmentation-report")
+    found = scores(report)
+    assert set(found) == {
+        (model, protocol, metric)
+        for model, protocol in (("pretrained", "frozen-head"), ("random backbone", "frozen-head"), ("colour histogram", "random-forest"))
+        for metric in ("miou", "oa")
+    }
+    assert found["pretrained", "frozen-head", "miou"].value > 0.7
+    assert found["colour histogram", "random-forest", "miou"].value > 0.7
+    windows = choose_windows(TileSet(tiles), "segmentation", MASKS)
+    labelled = sum((truth_of(TileSet(tiles), windows, "cover", tile) >= 0).sum() for tile in windows.tiles("test"))
+    assert {score.count for score in report.scores} == {labelled}
+
+
+def test_the_table_and_the_headline_agree(root):
+    report = Report.read(root / "segmentation-report")
+    matrix = np.array(report.confusion)
+    assert list(report.per_class) == ["field", "lake", "wood"]
+    for place, iou in enumerate(report.per_class.values()):
+        assert iou == pytest.approx(matrix[place, place] / (matrix[place].sum() + matrix[:, place].sum() - matrix[place, place]))
+    assert report.value("pretrained", "frozen-head", "miou") == pytest.approx(np.mean(list(report.per_class.values())))
+    assert report.value("pretrained", "frozen-head", "oa") == pytest.approx(np.trace(matrix) / matrix.sum())
+
+
+def test_a_classifier_stands_beside_its_baselines(root):
+    found = scores(Report.read(root / "scenes-report"))
+    assert {(model, protocol) for model, protocol, _ in found} == {
+        ("pretrained", "frozen-head"),
+        ("random backbone", "frozen-head"),
+        ("pretrained", "knn"),
+        ("colour histogram", "knn"),
+        ("colour histogram", "linear-probe"),
+    }
+
+
+def test_reports_say_how_they_were_made_and_who_is_ahead(root):
+    for name in ("backbone-report", "segmentation-report", "scenes-report"):
+        report = Report.read(root / name)
+        assert "no group and no piece of ground is on two sides" in report.split
+        words = "; ".join(report.notes)
+        assert "above random backbone" in words
+        assert "test tiles the backbone saw" in words
+        assert "with so few they are rough" in words
+
+
+@pytest.mark.parametrize(
+    ("name", "pictures"),
+    [
+        ("backbone-report", {"confusion", "patch-features", "training"}),
+        ("segmentation-report", {"confusion", "predictions", "training"}),
+        ("scenes-report", {"confusion", "training"}),
+    ],
+)
+def test_pictures_are_there_under_their_digests(root, name, pictures):
+    report = Report.read(root / name)
+    assert set(report.pictures) == pictures
+    for bulk in report.pictures.values():
+        with (root / name).open(bulk) as file:
+            assert file.read(8) == PNG
+
+
+def test_a_finished_report_is_kept_and_another_configuration_refused(root, tiles):
+    report = root / "scenes-report"
+    written = report.local(report.bulk("confusion.png")).stat().st_mtime_ns
+    assert evaluate_task(tiles, root / "scenes", CONFIG, report, HERE) == Report.read(report)
+    assert report.local(report.bulk("confusion.png")).stat().st_mtime_ns == written
+    with pytest.raises(ConflictingOutput):
+        evaluate_task(tiles, root / "scenes", CONFIG.model_copy(update={"seed": 1}), report, HERE)
+
+
+def test_where_windows_overlap_their_probabilities_are_averaged(root, tiles):
+    tile_set, model, package = TileSet(tiles), load_task_model(root / "segmentation"), ModelPackage.read(root / "segmentation")
+    windows = choose_windows(tile_set, "segmentation", MASKS)
+    tile = next(iter(windows.tiles("test")))
+    sums = np.zeros((3, 84, 84))
+    for row in windows.rows_of(tile):
+        window = windows.all[row]
+        image = torch.from_numpy(read_windows(tile_set, windows, np.array([row]), package.image))
+        with torch.no_grad():
+            sums[:, window.top : window.top + 56, window.left : window.left + 56] += model(image)[0].numpy()
+    predicted = TilePredictor(model, tile_set, windows, package.image, "float32", HERE).predict(tile)
+    assert (predicted == sums.argmax(axis=0)).mean() > 0.999  # features are kept in half precision
+
+
+def test_tiles_that_the_split_says_nothing_of_are_refused(root, tmp_path):
+    other = write_tiles(tmp_path / "tiles", sites=8, quarters=1)
+    with pytest.raises(InvalidConfig, match="give those"):
+        evaluate_task(other, root / "segmentation", CONFIG, Folder(tmp_path / "report"), HERE)
+
+
+def test_a_split_without_a_test_part_is_refused(root, tiles, tmp_path):
+    untested = CONFIG.model_copy(update={"samples": MASKS.model_copy(update={"split": SplitConfig(test_share=0)})})
+    with pytest.raises(NotEnoughTiles, match="larger test_share"):
+        evaluate_backbone(tiles, root / "backbone", untested, Folder(tmp_path), HERE)
+
+
+def test_a_backbone_of_other_bands_or_of_a_newer_release_is_refused(tiles, tmp_path):
+    backbone = write_backbone(tmp_path / "backbone", tiles, bands=("nir", "red", "green"))
+    with pytest.raises(WrongBands):
+        evaluate_backbone(tiles, backbone, CONFIG, Folder(tmp_path / "report"), HERE)
+    path = tmp_path / "backbone" / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"kind": "model/2"}))
+    with pytest.raises(NewerManifest):
+        evaluate_backbone(tiles, backbone, CONFIG, Folder(tmp_path / "report"), HERE)
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_head_on_another_backbone_is_refused(root, tiles, tmp_path):
+    path = tmp_path / "scenes" / "model.json"
+    path.parent.mkdir()
+    for name in ("model.safetensors", "split.parquet", "config.json", "model.json"):
+        (tmp_path / "scenes" / name).write_bytes((root / "scenes").read(name))
+    write_backbone(tmp_path / "backbone", tiles, seed=9)
+    with pytest.raises(WrongBackbone, match="train the head again"):
+        evaluate_task(tiles, Folder(tmp_path / "scenes"), CONFIG, Folder(tmp_path / "report"), HERE)

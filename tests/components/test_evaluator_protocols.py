@@ -1,0 +1,131 @@
+"""The arithmetic of an evaluation, each against the plainest way to compute it."""
+
+import numpy as np
+import pytest
+import torch
+
+from components.evaluator.bootstrap import interval
+from components.evaluator.colour import BINS, histograms, surroundings
+from components.evaluator.neighbours import classify
+from components.evaluator.patches import principal_colours
+from components.evaluator.pictures import paint, stretch
+from components.evaluator.probe import probe
+from components.evaluator.scoring import by_class, by_group
+from components.finetuner.metrics import class_iou, confusion, mean_iou, overall_accuracy
+from eartheye.contracts import ClassSpec
+
+CLASSES = tuple(ClassSpec(value=value, name=name, colour="#102030") for value, name in ((1, "a"), (2, "b"), (5, "c"), (9, "d")))
+
+
+def test_figures_are_those_of_counting_by_hand():
+    rng = np.random.default_rng(0)
+    predicted, truth = rng.integers(0, 4, (3, 40, 40)), rng.integers(-1, 3, (3, 40, 40))
+    matrix = confusion(torch.from_numpy(predicted), torch.from_numpy(truth), 4)
+    ious = []
+    for number in range(4):
+        known = truth >= 0
+        hit = ((predicted == number) & (truth == number)).sum()
+        union = (((predicted == number) | (truth == number)) & known).sum()
+        assert matrix[number].sum() == (truth == number).sum()
+        assert class_iou(matrix)[number] == pytest.approx(hit / union)
+        ious.append(hit / union)
+    # class 3 is predicted and never true: it lowers the others, and is no class of the mean
+    assert mean_iou(matrix) == pytest.approx(np.mean(ious[:3]))
+    assert overall_accuracy(matrix) == pytest.approx((predicted == truth)[truth >= 0].mean())
+
+
+def test_figures_of_many_matrices_are_those_of_each():
+    matrices = np.random.default_rng(0).integers(0, 50, (5, 4, 4))
+    for figure in (mean_iou, overall_accuracy):
+        assert figure(matrices) == pytest.approx([float(figure(matrix)) for matrix in matrices])
+
+
+def test_nothing_known_is_a_matrix_of_zeros():
+    assert confusion(torch.zeros(5, dtype=torch.int64), torch.full((5,), -1), 3).sum() == 0
+
+
+def test_a_class_that_is_nowhere_is_in_no_table():
+    matrix = np.array([[5, 1, 0, 0], [0, 4, 0, 2], [0, 0, 0, 0], [0, 0, 0, 0]])
+    figures, table = by_class(matrix, CLASSES, "miou")
+    assert figures == {"a": pytest.approx(5 / 6), "b": pytest.approx(4 / 7), "d": 0.0}
+    assert table == ((5, 1, 0), (0, 4, 2), (0, 0, 0))
+    assert by_class(matrix, CLASSES, "oa")[0] == {"a": pytest.approx(5 / 6), "b": pytest.approx(4 / 6), "d": 0.0}
+
+
+def test_groups_are_counted_apart():
+    parts = [("b", np.array([0, 1]), np.array([0, 0])), ("a", np.array([1]), np.array([1])), ("b", np.array([1]), np.array([1]))]
+    assert by_group(parts, 2).tolist() == [[[0, 0], [0, 1]], [[1, 1], [0, 1]]]
+
+
+def test_an_interval_holds_the_figure_and_narrows_with_the_groups():
+    rng = np.random.default_rng(0)
+    matrices = np.stack([np.diag(right) + np.full((3, 3), 5) for right in rng.integers(5, 60, (40, 3))])
+    few, many = (interval(matrices[:count], overall_accuracy, 500, 0) for count in (5, 40))
+    assert few[0] < overall_accuracy(matrices[:5].sum(axis=0)) < few[1]
+    assert many[0] < overall_accuracy(matrices.sum(axis=0)) < many[1]
+    assert many[1] - many[0] < few[1] - few[0]
+    assert interval(matrices, overall_accuracy, 500, 0) == many
+
+
+def test_groups_that_agree_have_no_width_and_one_group_no_interval():
+    matrices = np.repeat(np.array([[[8, 2], [1, 9]]]), 6, axis=0)
+    assert interval(matrices, overall_accuracy, 100, 0) == pytest.approx((0.85, 0.85))
+    assert interval(matrices[:1], overall_accuracy, 100, 0) is None
+
+
+def test_neighbours_vote_with_the_exponential_of_their_cosine():
+    rng = np.random.default_rng(0)
+    train, labels, test = rng.normal(size=(60, 8)), rng.integers(0, 3, 60), rng.normal(size=(25, 8))
+    wanted = []
+    for one in test:
+        cosines = [one @ other / np.linalg.norm(one) / np.linalg.norm(other) for other in train]
+        votes = np.zeros(3)
+        for place in np.argsort(cosines)[-7:]:
+            votes[labels[place]] += np.exp(cosines[place] / 0.07)
+        wanted.append(votes.argmax())
+    assert classify(train, labels, test, 3, 7, 0.07).tolist() == wanted
+
+
+def test_more_neighbours_than_images_are_all_of_them():
+    assert classify(np.eye(2), np.array([0, 1]), np.array([[1.0, 0.1]]), 2, 20, 0.07).tolist() == [0]
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_probe_finds_what_is_linear(validated):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 5))
+    labels = (features[:, 0] + 2 * features[:, 1] > 0).astype(int)
+    validation = np.arange(150, 200) if validated else np.array([], int)
+    assert (probe(features, labels, np.arange(150), validation, np.arange(200, 300)) == labels[200:]).mean() > 0.93
+
+
+def test_a_histogram_counts_each_pixel_once():
+    images = np.random.default_rng(0).normal(size=(2, 3, 20, 20)).astype(np.float32)
+    shares = histograms(images).reshape(2, 3, BINS) ** 2
+    assert shares.sum(axis=2) == pytest.approx(np.ones((2, 3)), rel=1e-5)
+    low, high = -3 + 6 / BINS * 10, -3 + 6 / BINS * 11
+    assert shares[1, 2, 10] == pytest.approx(((images[1, 2] >= low) & (images[1, 2] < high)).mean(), abs=1e-5)
+
+
+def test_surroundings_are_colour_mean_and_deviation():
+    image = np.random.default_rng(0).normal(size=(2, 60, 60)).astype(np.float32)
+    described = surroundings(image)
+    assert described.shape == (15, 15, 14)
+    around = image[:, 32 - 2 : 32 + 3, 28 - 2 : 28 + 3]
+    wanted = np.concatenate([image[:, 32, 28], around.mean(axis=(1, 2)), around.std(axis=(1, 2))])
+    assert described[8, 7, :6] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_principal_colours_follow_the_largest_spread():
+    tokens = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32) * [1, 9, 1, 4, 1, 1]
+    colours = principal_colours(tokens.astype(np.float32))
+    assert colours.min() == 0
+    assert colours.max() == 1
+    assert abs(np.corrcoef(colours[:, 0], tokens[:, 1])[0, 1]) > 0.95
+
+
+def test_pictures_show_bands_and_classes():
+    assert stretch(np.random.default_rng(0).normal(size=(4, 9, 9))).shape == (9, 9, 3)
+    grey = stretch(np.random.default_rng(0).normal(size=(1, 9, 9)))
+    assert (grey[..., 0] == grey[..., 2]).all()
+    assert paint(np.array([[0, -1]]), CLASSES).tolist() == [[[16, 32, 48], [255, 255, 255]]]

@@ -1,0 +1,249 @@
+"""Pretraining on real tiles: what it leaves, what it refuses, and that an interruption changes nothing."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from components.pretrainer import checkpoints
+from components.pretrainer.config import HeadConfig, PretrainConfig, ViewsConfig
+from components.pretrainer.loader import ViewLoader
+from components.pretrainer.run import Resources, pretrain
+from components.pretrainer.sites import choose_sites
+from components.pretrainer.training import FIGURES, parameter_groups
+from eartheye.contracts import ModelPackage
+from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, NotEnoughTiles, NotFinished, TrainingDiverged
+from eartheye.store import Folder
+from eartheye.tiles import SplitConfig, TileSet
+from models.package import load_backbone
+from models.weights import read_weights
+from tests.components.tiny_tiles import write_curated, write_tiles
+from tests.components.tracked import own_mlflow
+
+CONFIG = PretrainConfig(
+    size="nano",
+    views=ViewsConfig(global_px=28, local_px=14),
+    head=HeadConfig(hidden=32, bottleneck=16, prototypes=32),
+    steps=6,
+    batch_size=4,
+    momentum=0.9,
+    precision="float32",
+    holdout=SplitConfig(test_share=0.3, validation_share=0.0),
+)
+EACH_STEP = Resources(device="cpu", loader_threads=2, checkpoint_every_s=0)
+SELDOM = Resources(device="cpu", loader_threads=1, checkpoint_every_s=3600)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mlflow(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("mlflow")
+    with own_mlflow(directory):
+        yield directory
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory):
+    return write_tiles(tmp_path_factory.mktemp("tiles"), sites=10)
+
+
+@pytest.fixture(scope="module")
+def curated(tmp_path_factory, tiles):
+    return write_curated(tmp_path_factory.mktemp("curated"), tiles, dropped=[5])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiles, curated):
+    """One uninterrupted training."""
+    root = Folder(tmp_path_factory.mktemp("trained"))
+    pretrain(tiles, curated, CONFIG, root / "checkpoint", root / "backbone", SELDOM)
+    return root
+
+
+def chosen(tiles, holdout=None, dropped=()):
+    cut = TileSet(tiles).cut
+    return choose_sites(TileSet(tiles), pd.DataFrame({"tile": cut["tile"], "keep": ~cut["tile"].isin(dropped)}), holdout)
+
+
+def test_the_package_says_what_the_backbone_was_trained_on(trained, tiles):
+    package = ModelPackage.read(trained / "backbone")
+    assert (package.task, package.title, package.architecture.name) == ("backbone", "backbone-nano", "vit-nano/14")
+    assert package.image.bands == ("red", "green", "blue")
+    assert package.image.gsd_m == 1.0
+    # 84 px tiles: the coarsest crop is a whole tile on 28 px, the finest sqrt(0.32) of one; local ones are at least sqrt(0.05)
+    assert package.image.gsd_range_m == pytest.approx((1.0, 84 * math.sqrt(0.32) / 14), rel=1e-6)
+    assert package.provenance.trained_on[0] == TileSet(tiles).manifest.digest
+    assert package.provenance.licence == ("CC0",)
+
+
+def test_the_package_holds_the_teacher(trained):
+    teacher = checkpoints.newest(trained / "checkpoint", ModelPackage.read(trained / "backbone").made_from, torch.device("cpu"))
+    weights = read_weights(Path(trained.root) / "backbone" / "model.safetensors")
+    assert all(torch.equal(tensor, teacher["model"][f"teacher.backbone.{name}"]) for name, tensor in weights.items())
+    tokens = load_backbone(trained / "backbone")(torch.zeros(1, 3, 56, 56))
+    assert tokens.patches.shape == (1, 16, 192)
+
+
+def test_the_history_has_each_step(trained):
+    history = pq.read_table(Path(trained.root) / "backbone" / "history.parquet").to_pandas()
+    assert tuple(history.columns) == FIGURES
+    assert len(history) == CONFIG.steps
+    assert np.isfinite(history).all().all()
+    assert history["loss"].to_numpy() == pytest.approx((history["class_loss"] + history["patch_loss"]).to_numpy())
+    assert (history["teacher_entropy"] <= math.log(32) + 1e-4).all()
+
+
+def test_dropped_and_held_out_tiles_are_never_seen(trained, tiles):
+    seen = pq.read_table(Path(trained.root) / "backbone" / "split.parquet").to_pandas()
+    index = TileSet(tiles).index.set_index("tile")
+    assert 5 not in set(seen["tile"])
+    assert 0 < index.loc[seen["tile"], "group"].nunique() < index["group"].nunique()
+    held_out = chosen(tiles).index["group"].nunique() - index.loc[seen["tile"], "group"].nunique()
+    assert held_out >= 1
+    assert set(seen["tile"]) == set(chosen(tiles, CONFIG.holdout, dropped=[5]).index["tile"])
+
+
+def test_a_finished_backbone_is_returned_untouched(trained, tiles, curated):
+    before = {path: path.stat().st_mtime_ns for path in Path(trained.root).rglob("*") if path.is_file()}
+    first = ModelPackage.read(trained / "backbone")
+    assert pretrain(tiles, curated, CONFIG, trained / "checkpoint", trained / "backbone", SELDOM) == first
+    assert before == {path: path.stat().st_mtime_ns for path in Path(trained.root).rglob("*") if path.is_file()}
+
+
+def test_another_configuration_overwrites_neither_backbone_nor_checkpoint(trained, tiles, curated, tmp_path):
+    other = CONFIG.model_copy(update={"seed": 1})
+    with pytest.raises(ConflictingOutput, match="another input or configuration"):
+        pretrain(tiles, curated, other, Folder(tmp_path), trained / "backbone", SELDOM)
+    with pytest.raises(ConflictingOutput, match="checkpoints of another training"):
+        pretrain(tiles, curated, other, trained / "checkpoint", Folder(tmp_path / "backbone"), SELDOM)
+
+
+KILLED = """
+import os, signal, sys
+import torch
+from components.pretrainer import checkpoints, run
+from eartheye.store import Folder
+from tests.components.test_pretrainer import CONFIG, EACH_STEP
+
+tiles, curated, root, where = sys.argv[1:]
+whole_save, whole_finish, saves = torch.save, checkpoints.Checkpoint.finish, []
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def save(state, file):
+    saves.append(1)
+    if where == "within a checkpoint" and len(saves) == 3:
+        file.write(b"half of a checkpoint")
+        file.flush()
+        kill()
+    whole_save(state, file)
+
+def finish(self, folder):
+    if where == "before its manifest" and len(saves) == 2:
+        kill()
+    return whole_finish(self, folder)
+
+torch.save, checkpoints.Checkpoint.finish = save, finish
+run.pretrain(Folder(tiles), Folder(curated), CONFIG, Folder(root) / "checkpoint", Folder(root) / "backbone", EACH_STEP)
+"""
+
+
+def test_a_training_killed_twice_ends_with_the_weights_of_one_never_interrupted(trained, tiles, curated, tmp_path, mlflow):
+    root = Folder(tmp_path)
+    for where, steps_done in (("within a checkpoint", 2), ("before its manifest", 3)):
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, tiles.root, curated.root, root.root, where], env=environment, capture_output=True, timeout=300
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+        assert checkpoints.finished(root / "checkpoint")[-1] == f"step-{steps_done:08d}"
+        assert not (root / "backbone").exists("model.json")
+    pretrain(tiles, curated, CONFIG, root / "checkpoint", root / "backbone", SELDOM)
+
+    for name in ("model.safetensors", "history.parquet", "split.parquet"):
+        assert (root / "backbone").read(name) == (trained / "backbone").read(name)
+    assert len(checkpoints.finished(root / "checkpoint")) == 2
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    folder = Folder(tmp_path)
+    checkpoints.save(folder, "abc", 1, {"step": 1})
+    path = tmp_path / "step-00000001" / "state.pt"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(Exception, match="SHA-256"):
+        checkpoints.newest(folder, "abc", torch.device("cpu"))
+
+
+def test_a_training_that_diverges_stops_with_its_last_checkpoint_in_place(tiles, curated, tmp_path):
+    root, wild = Folder(tmp_path), CONFIG.model_copy(update={"learning_rate": 1e300, "warmup": 0.4})
+    with pytest.raises(TrainingDiverged, match="lower `learning_rate`"):
+        pretrain(tiles, curated, wild, root / "checkpoint", root / "backbone", EACH_STEP)
+    assert not (root / "backbone").exists("model.json")
+    names = checkpoints.finished(root / "checkpoint")
+    assert names == ["step-00000001"]
+    state = torch.load(tmp_path / "checkpoint" / names[-1] / "state.pt", weights_only=True)
+    assert all(tensor.isfinite().all() for tensor in state["model"].values())
+
+
+def test_batches_do_not_depend_on_threads_and_begin_at_any_step(tiles):
+    def batches(threads, first):
+        loader = ViewLoader(TileSet(tiles), chosen(tiles), CONFIG.views, batch_size=4, seed=3, threads=threads)
+        return list(loader.batches(first, 6))
+
+    one, many, late = batches(1, 0), batches(4, 0), batches(2, 4)
+    assert len(one) == 6
+    for first, second in zip([*one, *one[4:]], [*many, *late], strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert one[0].global_views.shape == (2, 4, 3, 28, 28)
+
+
+def test_an_epoch_visits_each_site_once(tiles):
+    loader = ViewLoader(TileSet(tiles), chosen(tiles), CONFIG.views, batch_size=4, seed=0, threads=1)
+    places = [place for step in range(5) for place in loader.places(step)]
+    for epoch in (0, 1):
+        assert sorted(site for at, site in places if at == epoch) == list(range(10))
+
+
+def test_views_show_one_site_and_its_other_quarters(tiles):
+    loader = ViewLoader(TileSet(tiles), chosen(tiles), CONFIG.views, batch_size=4, seed=0, threads=1)
+    shown = loader.views(0, 7).tiles
+    assert len(set(shown[:2].tolist())) == 1
+    assert sorted(set(shown.tolist())) == [28, 29, 30, 31]
+
+
+def test_only_matrices_decay():
+    from models.vit import SIZES, VisionTransformer
+
+    decaying, others = parameter_groups(VisionTransformer(SIZES["nano"], 28))
+    assert (decaying["decays"], others["decays"]) == (True, False)
+    assert all(parameter.ndim >= 2 for parameter in decaying["params"])
+    assert {tuple(parameter.shape) for parameter in others["params"] if parameter.ndim == 3} == {(1, 1, 192), (1, 5, 192)}
+
+
+def test_nothing_kept_by_the_curator_says_what_to_change(tiles, tmp_path):
+    with pytest.raises(NotEnoughTiles, match="loosen"):
+        chosen(tiles, dropped=range(40))
+
+
+def test_tiles_still_to_be_cut_or_of_a_newer_release_are_refused(curated, tmp_path):
+    with pytest.raises(NotFinished):
+        pretrain(Folder(tmp_path / "none"), curated, CONFIG, Folder(tmp_path / "c"), Folder(tmp_path / "b"), SELDOM)
+    tiles = write_tiles(tmp_path / "tiles", sites=2, quarters=1)
+    manifest = tmp_path / "tiles" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"kind": "tiles/2"}))
+    with pytest.raises(NewerManifest, match="upgrade"):
+        pretrain(tiles, curated, CONFIG, Folder(tmp_path / "c"), Folder(tmp_path / "b"), SELDOM)
+
+
+def test_a_size_that_does_not_divide_into_patches_is_refused():
+    with pytest.raises(InvalidConfig, match="multiple of 14"):
+        PretrainConfig(views=ViewsConfig(local_px=100))
