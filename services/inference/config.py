@@ -8,14 +8,15 @@ class PlannerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    block_px: int = Field(2048, ge=64, le=16384)
-    """Side of a block, rounded up to whole blocks of the file. Default: the halo of 518 px tiles makes up a third of the work at 1024,
-    a sixth at 2048; larger blocks wait longer when a worker dies."""
+    block_px: int = Field(4096, ge=64, le=16384)
+    """Side of a block, rounded up to whole blocks of the file. Default: tiles of 518 px that reach over the borders of blocks make up a
+    fifth of the work, and a third at 2048; of a larger block more is lost when a worker dies."""
     outstanding: int = Field(64, gt=0)
     """Blocks sent and not yet ended, over all jobs. Default: keeps 32 workers busy while outcomes travel, and is far from what the embedded
     broker forgets."""
     resend_s: float = Field(600.0, gt=0)
-    """Silence after which a block is sent again. Default: several times what a block takes on two cores."""
+    """Silence after which a block is sent again. Default: the time of twenty blocks on two cores; what a dead worker leaves comes back from
+    the broker at once, so that this heals only what the broker forgot."""
     assembly_resend_s: float = Field(1800.0, gt=0)
     """Silence after which a map is asked for again. Default: several times what building one of a province takes."""
     tick_s: float = Field(0.5, gt=0)

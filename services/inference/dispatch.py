@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
@@ -46,15 +46,19 @@ def send_waiting(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
             _send(session, bus, plans[plan], list(waiting), "waiting")
 
 
+def doubt_sendings(engine: Engine) -> None:
+    """Take everything that was sent for unheard: a broker that was started anew knows nothing of it."""
+    with Session(engine) as session, session.begin():
+        session.execute(update(Block).where(Block.state == "sent").values(sent_at=None))
+        session.execute(update(Job).where(Job.state == "assembling").values(assembly_sent_at=None))
+
+
 def settle_overdue(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
     """Send a block again that nothing was heard of, unless its outcome is there and only the message was lost."""
+    unheard = Block.sent_at.is_(None) | (Block.sent_at < now() - dt.timedelta(seconds=config.resend_s))
     with Session(engine) as session:
-        overdue = (
-            select(Block, Plan)
-            .join(Plan, Plan.plan == Block.plan)
-            .where(Block.state == "sent", Block.sent_at < now() - dt.timedelta(seconds=config.resend_s), Plan.plan.in_(_running_plans()))
-        )
-        for block, plan in session.execute(overdue).all():
+        sent = select(Block, Plan).join(Plan, Plan.plan == Block.plan).where(Block.state == "sent", Plan.plan.in_(_running_plans()))
+        for block, plan in session.execute(sent.where(unheard)).all():
             if outcome := read_outcome(Folder(plan.work), block.block):
                 record_outcome(session, outcome)
                 session.commit()
@@ -83,11 +87,11 @@ def move_on(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
             bus.publish(JOB_ASSEMBLIES, job.job, Assembly(job=job.job, plan=job.plan))
 
 
-def _running_plans():  # type: ignore[no-untyped-def]  # a select of one column
+def _running_plans() -> Select[str | None]:
     return select(Job.plan).where(Job.state == "running")
 
 
-def _active_plans():  # type: ignore[no-untyped-def]
+def _active_plans() -> Select[Plan]:
     return select(Plan).where(Plan.plan.in_(_running_plans()))
 
 

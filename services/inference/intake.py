@@ -3,6 +3,7 @@
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from eartheye.contracts import Map
 from eartheye.contracts.messages import BlockOutcome, JobCommand, JobRequest
 from eartheye.errors import RequestRejected
 from eartheye.store import Folder
@@ -16,7 +17,7 @@ log = get_logger(__name__)
 
 
 def note_request(session: Session, request: JobRequest) -> None:
-    """Note a job that is asked for; the result of one that has ended is told again.
+    """Note a job that is asked for; the result of one that has ended is told again, unless its map was removed since.
 
     Raises:
         RequestRejected: the name belongs to another request.
@@ -27,6 +28,8 @@ def note_request(session: Session, request: JobRequest) -> None:
         session.add(Job(job=request.job, request=fields, asked_at=now()))
     elif job.request != fields:
         raise RequestRejected(f"another request has the name '{request.job}': give the job another")
+    elif job.state == "done" and not Folder(job.output or "").exists(Map.name):
+        redrive(session, job)
     elif job.state in ENDED:
         job.told = False
 

@@ -17,7 +17,7 @@ from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from services.inference.admission import ModelSource, admit
 from services.inference.config import PlannerConfig
-from services.inference.dispatch import dispatch
+from services.inference.dispatch import dispatch, doubt_sendings
 from services.inference.intake import note_outcome, note_request, obey
 from services.inference.outcomes import release_work
 from services.inference.planning import make_plan, map_digest, store_plan
@@ -55,6 +55,7 @@ class Planner:
         Raises:
             BusUnavailable: the broker does not answer at the start.
         """
+        doubt_sendings(self._engine)
         ended = threading.Event()
         looks = ((self.plan_asked, self._asked, ended), (self.see_to_jobs, self._moved, ended))
         loops = [threading.Thread(target=self._repeat, args=look, name="planner") for look in looks]

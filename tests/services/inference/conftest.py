@@ -23,9 +23,10 @@ def place(tmp_path_factory: pytest.TempPathFactory, broker: str) -> Place:
 
 
 @pytest.fixture
-def own_place(tmp_path: Path, broker: str) -> Place:
-    """A place of the test's own, for it spoils something."""
-    return make_place(tmp_path, broker)
+def own_place(tmp_path: Path) -> Iterator[Place]:
+    """A place and a broker of the test's own, for it spoils something."""
+    with embedded_broker() as address:
+        yield make_place(tmp_path, address)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from eartheye.settings import Settings
 from services.inference.config import PlannerConfig
 from services.inference.service import inference_service, run_assembler, run_planner
 from services.inference.worker import Worker
+from services.stack.broker import embedded_broker
 from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import QUICK, Place, running
 
@@ -151,6 +152,20 @@ def test_a_planner_that_starts_again_goes_on_with_its_jobs(own_place, bus):
     assert second.states("resumed").count("done") >= 4
     result = second.finish("resumed")
     assert (result.state, result.blocks_done) == ("done", 11)
+
+
+def test_a_service_that_starts_with_a_new_broker_sends_again_what_the_old_one_took_with_it(own_place, bus):
+    before = ByHand(own_place, bus)
+    before.ask(own_place.request("moved"))
+    before.work(before.sent()[1])
+    with embedded_broker() as address:
+        settings = own_place.settings.model_copy(update={"kafka_bootstrap": address})
+        with (
+            Bus(settings) as new_bus,
+            new_bus.replies(JOB_RESULTS, "moved", (JobResult,)) as replies,
+            inference_service(settings, own_place.resolve, open_predictor, PlannerConfig(block_px=64)),
+        ):
+            assert replies.next(60).state == "done"
 
 
 def test_a_job_that_was_noted_and_not_planned_is_planned_by_the_next_planner(own_place, bus):

@@ -156,7 +156,7 @@ def test_an_area_that_is_none_or_elsewhere(reason, area):
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -1e308])
 def test_numbers_that_are_none_are_refused_by_the_message_itself(place, number):
-    with pytest.raises(ValidationError, match="finite|greater"):
+    with pytest.raises(ValidationError, match=r"finite|greater"):
         place.request("strange", area=(number, 0.0, 1.0, 1.0))
 
 
