@@ -1,0 +1,1 @@
+"""The curating step: tiles in, what is worth learning from out."""
