@@ -125,3 +125,18 @@ def test_a_pattern_chooses_images_folder_by_folder(data, tmp_path):
 def test_a_folder_without_an_image_is_refused(data, tmp_path):
     with pytest.raises(InvalidCatalogue, match="there is no image in"):
         cut(data, tmp_path)
+
+
+def test_tiles_of_a_bucket_cut_into_a_bucket_are_those_of_a_directory(data, tmp_path, s3_bucket):
+    for name in ("a", "b", "c", "d"):
+        Image.fromarray(picture(40, 40)).save(data / "images" / f"{name} 1.png")
+        Folder(f"{s3_bucket}/data").upload(f"images/{name} 1.png", data / "images" / f"{name} 1.png")
+    here = cut(data, tmp_path)
+    given = Catalogue(
+        title="t", licence="CC0", attribution="nobody", images=(ImagesEntry(path="images", sensor="web", bands=RGB, chip_px=32),)
+    )
+    cut_tiles(f"{s3_bucket}/data", given, None, TilerConfig(chip_px=32, part_tiles=3), Folder(f"{s3_bucket}/tiles"))
+    there = TileSet(Folder(f"{s3_bucket}/tiles"))
+    assert there.manifest.shards == here.manifest.shards
+    assert there.index.equals(here.index)
+    assert np.array_equal(there.image(3)[0], here.image(3)[0])
