@@ -1,5 +1,6 @@
 """What can be set about the whole chain: one file, the steps' own configurations in it."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,14 @@ class MapConfig(BaseModel):
     model_config = MODEL
 
     title: str = Field(pattern=NAME)
-    """Names its folder: `maps/TITLE`."""
+    """Names its folder: `maps/TITLE/vVERSION`."""
     model: str = Field(pattern=NAME)
     scene: str
     """Raster to map, relative to the data folder."""
     bands: tuple[str, ...] | None = None
     """Names of its bands, where the file does not name them."""
+    acquired: dt.datetime | None = None
+    """When the scene was taken, for the map's STAC item."""
     area: tuple[float, float, float, float] | None = None
     """West, south, east, north in the scene's reference system; the whole scene where it is left out."""
     min_area_m2: float = Field(0.0, ge=0)
@@ -79,10 +82,16 @@ class ChainConfig(BaseModel):
     heads: tuple[HeadConfig, ...]
     maps: tuple[MapConfig, ...] = ()
 
-    def laid_out(self, root: str) -> dict[str, Any]:
-        """Return the configuration of each step, and the folders of the steps that run several times.
+    def of_steps(self) -> dict[str, dict[str, Any]]:
+        """Return the configuration of each step that runs once.
 
-        Fields left at their defaults are left out, so that a step's digest does not change with a release that adds one.
+        Fields left at their defaults are left out, here and below, so that a step's digest does not change with a release that adds one.
+        """
+        fields = self.model_dump(mode="json", exclude_defaults=True)
+        return {step: fields.get(step, {}) for step in ("tiler", "curator", "pretrainer", "evaluator")}
+
+    def repetitions(self, root: str) -> dict[str, list[dict[str, Any]]]:
+        """Return the configurations of the steps that run several times, and their folders.
 
         Args:
             root: folder that takes the steps' folders.
@@ -97,7 +106,6 @@ class ChainConfig(BaseModel):
             "samplings": [{"cells": {}, **sampling} for sampling in samplings],
             "heads": [{"evaluator": {}, "exporter": {}, **head} for head in heads],
             "maps": fields.get("maps", []),
-            **{step: fields.get(step, {}) for step in ("tiler", "curator", "pretrainer", "evaluator")},
         }
 
 

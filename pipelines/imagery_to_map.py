@@ -9,7 +9,7 @@ from components.finetuner.component import finetuner
 from components.pretrainer.component import pretrainer
 from components.sampler.component import aggregator, sampler
 from components.tiler.component import tiler
-from pipelines.steps import layout, mapping, promotion, registration
+from pipelines.steps import configuration, mapping, promotion, registration, repetitions
 
 
 def step(task: dsl.PipelineTask, after: dsl.PipelineTask | None = None) -> dsl.PipelineTask:
@@ -28,8 +28,9 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
         chain: configuration of every step, as `pipelines.config.ChainConfig`.
         root: folder that takes the steps' folders.
     """
-    of = step(layout(chain=chain, root=root)).outputs
-    with dsl.ParallelFor(of["samplings"], name="samplings", parallelism=1) as sampling:
+    of = step(configuration(chain=chain)).outputs
+
+    with dsl.ParallelFor(step(repetitions(chain=chain, root=root, of="samplings")).output, name="samplings", parallelism=1) as sampling:
         cells = step(aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=sampling.cells_folder)).output
         drawn = step(sampler(cells=cells, config=sampling.sampler, sites=sampling.sites_folder))
 
@@ -41,12 +42,12 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
     ).output
     step(backbone_evaluator(tiles=tiles, backbone=backbone, config=of["evaluator"], report=f"{root}/backbone-report"))
 
-    with dsl.ParallelFor(of["heads"], name="heads", parallelism=1) as head:
+    with dsl.ParallelFor(step(repetitions(chain=chain, root=root, of="heads")).output, name="heads", parallelism=1) as head:
         model = step(finetuner(tiles=tiles, backbone=backbone, config=head.finetuner, model=head.model_folder)).output
         report = step(task_evaluator(tiles=tiles, model=model, config=head.evaluator, report=head.report_folder)).output
         serving = step(exporter(model=model, tiles=tiles, config=head.exporter, serving=head.serving_folder)).output
         candidate = step(registration(name=head.title, model=model, serving=serving, report=report)).output
         decision = step(promotion(name=head.title, version=candidate))
 
-    with dsl.ParallelFor(of["maps"], name="maps", parallelism=1) as wanted:
+    with dsl.ParallelFor(step(repetitions(chain=chain, root=root, of="maps")).output, name="maps", parallelism=1) as wanted:
         step(mapping(data=data, root=root, wanted=wanted), after=decision)

@@ -7,6 +7,7 @@ from eartheye.contracts.messages import (
     JOB_RESULTS,
     PROMOTION_REQUESTS,
     PROMOTION_RESULTS,
+    JobCommand,
     JobRequest,
     JobResult,
     PromotionRequest,
@@ -54,7 +55,7 @@ def request_promotion(name: str, version: int, asked_by: str) -> PromotionResult
 
 
 def request_map(request: JobRequest, timeout_s: float) -> JobResult:
-    """Ask the inference service for a map, and wait until the job has ended.
+    """Ask the inference service for a map, and wait until the job has ended. Blocks that failed are tried once more.
 
     Args:
         request: the scene, the model and where the map goes; asked again under the same job, the first result is given again.
@@ -68,9 +69,17 @@ def request_map(request: JobRequest, timeout_s: float) -> JobResult:
     with open_bus() as bus, bus.replies(JOB_RESULTS, request.job, (JobResult,)) as replies:
         bus.publish(JOB_REQUESTS, request.job, request)
         result = replies.next(timeout_s)
+        if result.state == "failed":
+            bus.publish(JOB_REQUESTS, request.job, JobCommand(job=request.job, command="redrive"))
+            result = replies.next(timeout_s)
     if result.state != "done":
         raise JobFailed(f"job {request.job} was {result.state}: {result.reason}")
     return result
+
+
+def map_folder(root: str, wanted: MapConfig, version: int) -> str:
+    """Return the folder of a map: each version of the model has its own."""
+    return f"{root.rstrip('/')}/maps/{wanted.title}/v{version}"
 
 
 def make_map(data: str, root: str, wanted: MapConfig) -> str:
@@ -98,6 +107,7 @@ def make_map(data: str, root: str, wanted: MapConfig) -> str:
         bands=wanted.bands,
         area=wanted.area,
         min_area_m2=wanted.min_area_m2,
-        output=f"{root.rstrip('/')}/maps/{wanted.title}",
+        acquired=wanted.acquired,
+        output=map_folder(root, wanted, champion.version),
     )
     return request_map(request, wanted.timeout_s).map or request.output

@@ -8,17 +8,32 @@ from eartheye.images import SERVICES_IMAGE
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
-def layout(chain: dict, root: str) -> NamedTuple(  # type: ignore[valid-type]
-    "Layout",
-    [("samplings", list), ("tiler", dict), ("curator", dict), ("pretrainer", dict), ("evaluator", dict), ("heads", list), ("maps", list)],
-):
-    """Check the chain's configuration before anything runs; returns each step's own, and the folders of those that run several times."""
-    from collections import namedtuple
+def configuration(
+    chain: dict,
+) -> NamedTuple("Steps", [("tiler", dict), ("curator", dict), ("pretrainer", dict), ("evaluator", dict)]):  # type: ignore[valid-type]
+    """Check the whole chain's configuration before anything runs; returns that of each step that runs once."""
+    from typing import NamedTuple
 
     from pipelines.config import ChainConfig
 
-    laid_out = ChainConfig.model_validate(chain).laid_out(root)
-    return namedtuple("Layout", laid_out)(**laid_out)  # type: ignore[no-any-return]
+    class Steps(NamedTuple):
+        tiler: dict
+        curator: dict
+        pretrainer: dict
+        evaluator: dict
+
+    return Steps(**ChainConfig.model_validate(chain).of_steps())
+
+
+@dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
+def repetitions(chain: dict, root: str, of: str) -> list:
+    """Return what a part of the chain runs for, one after the other: `samplings`, `heads` or `maps`, with the folders of each.
+
+    A task of its own for each part, since a loop runs over a task's only output.
+    """
+    from pipelines.config import ChainConfig
+
+    return ChainConfig.model_validate(chain).repetitions(root)[of]
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)

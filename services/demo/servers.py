@@ -55,6 +55,7 @@ def embedded_servers(run: Path, allowed: tuple[Path, ...], console: Console) -> 
                     "EARTHEYE_MLFLOW_TRACKING_URI": f"sqlite:///{run.resolve()}/mlflow.db",
                     "EARTHEYE_DATABASE_URL": f"sqlite:///{run.resolve()}/eartheye.db",
                     "EARTHEYE_ALLOWED_ROOTS": json.dumps([str(path.resolve()) for path in allowed]),
+                    "EARTHEYE_JOB_WORK": str(run.resolve() / "work"),
                     "EARTHEYE_PREDICTOR": "onnxruntime",
                 }
             )

@@ -12,8 +12,8 @@ from pipelines.config import ChainConfig, read_chain
 
 CHAINS = Path(__file__).parents[2] / "services" / "demo" / "chains"
 STEPS = {
-    "layout",    "aggregator", "sampler", "tiler", "curator", "pretrainer", "backbone-evaluator", "finetuner", "task-evaluator", "exporter",
-    "registration", "promotion", "mapping",
+    "configuration", "repetitions", "aggregator", "sampler", "tiler", "curator", "pretrainer", "backbone-evaluator", "finetuner",
+    "task-evaluator", "exporter", "registration", "promotion", "mapping",
 }  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_the_chains_that_come_with_the_package_are_valid(name):
     assert {wanted.model for wanted in chain.maps} <= {head.title for head in chain.heads}
 
 
-def test_a_layout_carries_what_was_set_leaves_defaults_out_and_names_the_folders():
+def test_steps_get_what_was_set_without_defaults_and_their_folders():
     chain = ChainConfig.model_validate(
         {
             "name": "small",
@@ -68,13 +68,13 @@ def test_a_layout_carries_what_was_set_leaves_defaults_out_and_names_the_folders
             "heads": [{"finetuner": {"title": "scenes", "task": "scenes"}}],
         }
     )
-    laid_out = chain.laid_out("/run")
+    repeated = chain.repetitions("/run")
     folders = {"cells_folder": "/run/sampling/tiles/cells", "sites_folder": "/run/sampling/tiles/sites"}
-    assert laid_out["samplings"] == [{"title": "tiles", "cells": {}, "sampler": {"target_sites": 5}, **folders}]
-    (head,) = laid_out["heads"]
+    assert repeated["samplings"] == [{"title": "tiles", "cells": {}, "sampler": {"target_sites": 5}, **folders}]
+    (head,) = repeated["heads"]
     assert (head["title"], head["finetuner"]) == ("scenes", {"title": "scenes", "task": "scenes"})
     assert head["serving_folder"] == "/run/heads/scenes/serving"
-    assert laid_out["tiler"] == {}
+    assert chain.of_steps()["tiler"] == {}
 
 
 def test_the_same_chain_through_kubeflows_numbers_is_the_same_chain():

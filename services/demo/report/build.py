@@ -16,9 +16,9 @@ from eartheye.contracts import Catalogue, Cells, Curated, Map, ModelPackage, Rep
 from eartheye.contracts.catalogue import RasterLabels
 from eartheye.store import Folder
 from eartheye.tiles import TileSet
-from eartheye.tracking import CHAMPION, alias_version
+from eartheye.tracking import CHAMPION, alias_version, resolve
 from pipelines.config import ChainConfig, HeadConfig, MapConfig, SamplingConfig
-from pipelines.requests import request_promotion
+from pipelines.requests import map_folder, request_promotion
 from services.demo.report import figures
 
 
@@ -165,7 +165,7 @@ def registry_section(root: Folder, config: ChainConfig) -> Section:
 
 def map_section(run: Path, data: Path, catalogue: Catalogue, wanted: MapConfig, config: ChainConfig) -> Section:
     """A map beside its scene, and beside the truth where the catalogue has it."""
-    folder = Folder(run) / f"maps/{wanted.title}"
+    folder = Folder(map_folder(str(run), wanted, resolve(wanted.model, CHAMPION).version))
     made = Map.read(folder)
     serving = ServingPackage.read(Folder(run) / f"heads/{wanted.model}/serving")
     polygons = geopandas.read_parquet(folder.local(made.polygons))
