@@ -58,8 +58,8 @@ class MapConfig(BaseModel):
     """Raster to map, relative to the data folder."""
     bands: tuple[str, ...] | None = None
     """Names of its bands, where the file does not name them."""
-    acquired: dt.datetime | None = None
-    """When the scene was taken, for the map's STAC item."""
+    acquired: dt.date | None = None
+    """Day of the scene, for the map's STAC item."""
     area: tuple[float, float, float, float] | None = None
     """West, south, east, north in the scene's reference system; the whole scene where it is left out."""
     min_area_m2: float = Field(0.0, ge=0)

@@ -81,8 +81,8 @@ def sampling_section(root: Folder, data: Path, catalogue: Catalogue, sampling: S
         regions = geopandas.read_file(data / catalogue.regions.path).to_crs("EPSG:4326")
     left_out = "; ".join(f"{count:,} {reason}" for reason, count in cells.left_out.items()) or "none"
     words = [
-        f"{sites.count:,} sites in {sites.strata:,} strata (region, land cover, elevation interval of {sampling.sampler.interval_m:g} m), drawn "
-        f"from {cells.count:,} cells of {cells.cell_km} km by equation (1). Cells left out: {left_out}."
+        f"{sites.count:,} sites in {sites.strata:,} strata (region, land cover, elevation interval of {sampling.sampler.interval_m:g} m), "
+        f"drawn from {cells.count:,} cells of {cells.cell_km} km by equation (1). Cells left out: {left_out}."
     ]
     section = Section(f"Sites: {sampling.title}", words)
     section.picture("Cells by land cover, and the drawn sites", figures.sites_map(cell_rows, site_rows, regions, cells.cell_km))
