@@ -14,6 +14,7 @@ from components.finetuner.config import FinetuneConfig
 from components.pretrainer.config import PretrainConfig
 from components.sampler.config import CellsConfig, SamplerConfig
 from components.tiler.config import TilerConfig
+from eartheye.contracts import GatePolicy
 from eartheye.contracts.messages import NAME
 from eartheye.errors import InvalidConfig
 
@@ -81,6 +82,8 @@ class ChainConfig(BaseModel):
     """Of the backbone."""
     heads: tuple[HeadConfig, ...]
     maps: tuple[MapConfig, ...] = ()
+    gate: GatePolicy = GatePolicy()
+    """What the registry of a demonstration asks; a platform that runs has its own policy, and does not ask the pipeline."""
 
     def of_steps(self) -> dict[str, dict[str, Any]]:
         """Return the configuration of each step that runs once.

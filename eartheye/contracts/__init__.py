@@ -1,6 +1,7 @@
 """What the stages agree on: manifests of folders, packages, messages and the catalogue of a data folder."""
 
 from eartheye.contracts.catalogue import Catalogue, read_catalogue
+from eartheye.contracts.gate import GatePolicy
 from eartheye.contracts.manifest import Manifest, digest
 from eartheye.contracts.map import Map
 from eartheye.contracts.package import (
@@ -24,6 +25,7 @@ __all__ = [
     "Cells",
     "ClassSpec",
     "Curated",
+    "GatePolicy",
     "ImageSpec",
     "LabelSet",
     "Manifest",

@@ -62,7 +62,7 @@ def run_demo(run: Path, *, data: Path | None, catalogue: Path | None, chain: Pat
             console.print(f"Nothing to do: the run is finished. Report: {run / 'report.html'}")
             return
         (run / FINISHED).unlink(missing_ok=True)
-        with embedded_servers(run, allowed=(inputs.data, run), console=console) as servers:
+        with embedded_servers(run, (inputs.data, run), config.gate, console) as servers:
             seconds = run_pipeline(inputs.chain, inputs.data, inputs.catalogue, run, console)
             write_report(run, inputs.data, read_catalogue(inputs.catalogue), config, servers.words, seconds)
         temporary = run / f"{FINISHED}.part"

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from eartheye import settings
+from eartheye.contracts import GatePolicy
 from eartheye.errors import TritonCannotRun
 from eartheye.telemetry import get_logger
 from services.inference.service import inference_service
@@ -30,7 +31,7 @@ class Servers:
 
 
 @contextmanager
-def embedded_servers(run: Path, allowed: tuple[Path, ...], console: Console) -> Iterator[Servers]:
+def embedded_servers(run: Path, allowed: tuple[Path, ...], gate: GatePolicy, console: Console) -> Iterator[Servers]:
     """Start the embedded servers and the services for the length of a block, and name them in the environment.
 
     Broker, database and registry are there at once. Triton may have to be installed first, so it and the services that need it come up
@@ -39,6 +40,7 @@ def embedded_servers(run: Path, allowed: tuple[Path, ...], console: Console) -> 
     Args:
         run: folder of the run; the databases and Triton's repository lie there.
         allowed: folders that scenes may be read from and maps written to.
+        gate: what the registry asks of a candidate.
         console: where a fallback is told.
 
     Raises:
@@ -62,12 +64,12 @@ def embedded_servers(run: Path, allowed: tuple[Path, ...], console: Console) -> 
         )
         servers.words.append(f"Message bus: librdkafka's broker in this process, at {address}.")
         servers.words.append("Tracking, registry and platform database: MLflow and SQLAlchemy on SQLite. Object store: a directory.")
-        stack.enter_context(services(run, servers, console))
+        stack.enter_context(services(run, gate, servers, console))
         yield servers
 
 
 @contextmanager
-def services(run: Path, servers: Servers, console: Console) -> Iterator[None]:
+def services(run: Path, gate: GatePolicy, servers: Servers, console: Console) -> Iterator[None]:
     """Run inference server, registry and inference service in a thread of their own for the length of a block."""
     stop, failures = threading.Event(), list[BaseException]()
 
@@ -82,7 +84,7 @@ def services(run: Path, servers: Servers, console: Console) -> Iterator[None]:
                     console.print(f"  Triton cannot run here, ONNX Runtime serves in its place: {reason}", style="yellow")
                     servers.words.append(f"Inference: ONNX Runtime in this process, for Triton cannot run here: {reason}")
                 pool = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="registry"))
-                registry = pool.submit(run_registry, settings.load(), stop)
+                registry = pool.submit(run_registry, settings.load(), stop, gate)
                 with inference_service(settings.load()):
                     stop.wait()
                 registry.result()

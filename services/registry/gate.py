@@ -2,30 +2,13 @@
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from eartheye.contracts import Report, ServingPackage
+from eartheye.contracts import GatePolicy, Report, ServingPackage
 from eartheye.errors import UserError
 from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel
 
 HEADLINE = {"segmentation": ("frozen-head", "miou"), "scenes": ("frozen-head", "oa")}
 """Protocol and metric that the gate looks at, by task."""
-
-
-class GatePolicy(BaseModel):
-    """What is asked of a candidate."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    min_miou: float = Field(0.5, ge=0, le=1)
-    """Least mean intersection over union of a segmentation model on its test tiles."""
-    min_oa: float = Field(0.5, ge=0, le=1)
-    """Least overall accuracy of a scene classifier on its test tiles."""
-    max_loss_to_champion: float = Field(0.02, ge=0)
-    """How far the candidate may fall behind the champion, where both were evaluated on the same tiles."""
-    max_parity: float = Field(0.01, gt=0)
-    """Largest difference of a probability between the exported and the trained model."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from components.deployer.run import deploy
 from eartheye.bus import Bus, open_bus
+from eartheye.contracts import GatePolicy
 from eartheye.contracts.messages import PROMOTION_REQUESTS, PROMOTION_RESULTS, PromotionRequest, PromotionResult
 from eartheye.database import connect
 from eartheye.errors import UserError
@@ -15,7 +16,7 @@ from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from eartheye.tracking import CHAMPION, PREVIOUS, RegisteredModel, alias_version, set_alias, tag_version, version_of
-from services.registry.gate import Check, GatePolicy, examine
+from services.registry.gate import Check, examine
 from services.registry.tables import Base, Promotion
 
 log = get_logger(__name__)

@@ -7,12 +7,13 @@ from sqlalchemy.orm import Session
 
 from eartheye import settings
 from eartheye.bus import open_bus
+from eartheye.contracts import GatePolicy
 from eartheye.contracts.messages import PromotionRequest
 from eartheye.database import connect
 from eartheye.store import Folder
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, version_of
 from pipelines.requests import request_promotion
-from services.registry.gate import GatePolicy, examine
+from services.registry.gate import examine
 from services.registry.service import Registry, run_registry
 from services.registry.tables import Promotion
 from services.stack.broker import API_VERSION, embedded_broker
