@@ -47,7 +47,8 @@ class VitSpec:
 
 
 SIZES: dict[str, VitSpec] = {
-    # For a demonstration on two cores; no model of the report.
+    # For a demonstration on two cores; no model of the report. In a run of a minute or two, branches that start near zero
+    # (layer scale) have no time to open.
     "nano": VitSpec(layers=6, dim=192, mlp_dim=768, heads=3, layer_scale=None),
     # Table 1 of the CG-EarthEye report. Stochastic depth: iBOT for the first two, DINOv2 (vitl14, vitg14) for the others.
     "small": VitSpec(layers=12, dim=384, mlp_dim=1536, heads=6, drop_path=0.1),
