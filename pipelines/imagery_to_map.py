@@ -34,16 +34,18 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
         cells = step(aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=sampling.cells_folder)).output
         drawn = step(sampler(cells=cells, config=sampling.sampler, sites=sampling.sites_folder))
 
+    # what a loop uses from outside is named by its folder: the local runner hands a loop no output of another task but its items
+    tiles, backbone = f"{root}/tiles", f"{root}/backbone"
     sites = f"{root}/sampling/tiles/sites"
-    tiles = step(tiler(data=data, catalogue=catalogue, sites=sites, config=of["tiler"], tiles=f"{root}/tiles"), after=drawn).output
-    kept = step(curator(tiles=tiles, config=of["curator"], curated=f"{root}/curated")).output
-    backbone = step(
-        pretrainer(tiles=tiles, curated=kept, config=of["pretrainer"], checkpoint=f"{root}/checkpoint", backbone=f"{root}/backbone")
-    ).output
-    step(backbone_evaluator(tiles=tiles, backbone=backbone, config=of["evaluator"], report=f"{root}/backbone-report"))
+    cut = step(tiler(data=data, catalogue=catalogue, sites=sites, config=of["tiler"], tiles=tiles), after=drawn)
+    kept = step(curator(tiles=cut.output, config=of["curator"], curated=f"{root}/curated")).output
+    pretrained = step(
+        pretrainer(tiles=cut.output, curated=kept, config=of["pretrainer"], checkpoint=f"{root}/checkpoint", backbone=backbone)
+    )
+    step(backbone_evaluator(tiles=cut.output, backbone=pretrained.output, config=of["evaluator"], report=f"{root}/backbone-report"))
 
     with dsl.ParallelFor(step(repetitions(chain=chain, root=root, of="heads")).output, name="heads", parallelism=1) as head:
-        model = step(finetuner(tiles=tiles, backbone=backbone, config=head.finetuner, model=head.model_folder)).output
+        model = step(finetuner(tiles=tiles, backbone=backbone, config=head.finetuner, model=head.model_folder), after=pretrained).output
         report = step(task_evaluator(tiles=tiles, model=model, config=head.evaluator, report=head.report_folder)).output
         serving = step(exporter(model=model, tiles=tiles, config=head.exporter, serving=head.serving_folder)).output
         candidate = step(registration(name=head.title, model=model, serving=serving, report=report)).output

@@ -1,0 +1,109 @@
+"""Mapping a scene in the caller's own process: the model of a folder or of the registry, one pass, no server."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from eartheye.blocks import Window, map_window
+from eartheye.contracts import ClassSpec, ServingPackage
+from eartheye.errors import InvalidConfig
+from eartheye.predictor import Predictor
+from eartheye.predictor.onnxruntime import OnnxRuntimePredictor
+from eartheye.predictor.signature import Signature
+from eartheye.raster import CogSpec, open_scene, write_cog
+from eartheye.settings import load as load_settings
+from eartheye.store import Folder
+from services.inference.admission import area_of, check_fit
+from services.inference.worker import read_images
+
+REGISTRY = "models:/"
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """Classes of a scene's pixels."""
+
+    classes: NDArray[np.uint8]
+    """(height, width) class values, 0 without data."""
+    crs: CRS
+    transform: Affine
+    legend: tuple[ClassSpec, ...]
+
+    def write(self, path: Path | str) -> None:
+        """Write a cloud-optimised GeoTIFF.
+
+        Raises:
+            StoreFull: there is no room for it.
+        """
+        height, width = self.classes.shape
+        spec = CogSpec(
+            crs=self.crs,
+            transform=self.transform,
+            width=width,
+            height=height,
+            dtype="uint8",
+            bands=("class",),
+            nodata=0,
+            classes=self.legend,
+        )
+        write_cog(Path(path), self.classes[None], spec)
+
+
+class MapModel:
+    """A segmentation model, loaded.
+
+    Args:
+        folder: of its serving package.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.package = ServingPackage.read(folder)
+        if self.package.task != "segmentation":
+            raise InvalidConfig(f"{self.package.title} classifies whole scenes: only segmentation models make maps")
+        model = folder.local(self.package.onnx)
+        self._predict: Predictor = OnnxRuntimePredictor(model, Signature.of(self.package), load_settings().predictor_threads)
+
+    def predict(
+        self, scene: str | Path, bands: tuple[str, ...] | None = None, area: tuple[float, float, float, float] | None = None
+    ) -> ClassMap:
+        """Map a scene in one pass.
+
+        Args:
+            scene: path or URI of a georeferenced raster.
+            bands: names of its bands, where the file does not name them.
+            area: west, south, east, north in the scene's reference system; the whole scene by default.
+
+        Raises:
+            WrongBands: the scene has other bands or another data type than the model takes.
+            WrongScale: its ground sampling distance is outside the model's range.
+            UnreadableRaster: it cannot be read.
+        """
+        with open_scene(str(scene), bands) as opened:
+            check_fit(opened, self.package)
+            window: Window = area_of(opened, area)
+            origin = (window.column, window.row)
+            classes = map_window(read_images(opened, self.package), self._predict, self.package, window, origin)
+            return ClassMap(classes, opened.crs, opened.transform @ Affine.translation(*origin), self.package.classes)
+
+
+def load(model: str) -> MapModel:
+    """Load a model to map scenes with.
+
+    Args:
+        model: folder of a serving package, or `models:/NAME@ALIAS` of the registry.
+
+    Raises:
+        NotFinished: the folder holds no serving package.
+        UnknownModel: the registry has no such model or alias.
+        InvalidConfig: it is no segmentation model.
+    """
+    if not model.startswith(REGISTRY):
+        return MapModel(Folder(model))
+    from eartheye.tracking import resolve  # MLflow takes seconds to import
+
+    name, _, alias = model.removeprefix(REGISTRY).partition("@")
+    return MapModel(Folder(resolve(name, alias or "champion").serving))
