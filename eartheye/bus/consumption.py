@@ -106,9 +106,15 @@ class Consumption(Generic[MessageT]):
             )
         except KafkaError as error:
             raise unavailable(self._settings, "answer", error) from error
-        consumer.subscribe(list(topics), listener=self._ownership)
-        for topic in topics:
-            consumer.partitions_for_topic(topic)  # known to this member, should it be the one that shares them out
+        try:
+            consumer.subscribe(list(topics), listener=self._ownership)
+            for topic in topics:
+                # Known to this member, should it be the one that shares them out. Asked for by hand, for kafka-python 3.0 forgets what
+                # it subscribed to while it was still connecting, and looks again after five minutes.
+                consumer.partitions_for_topic(topic)
+        except KafkaError as error:
+            consumer.close(autocommit=False, timeout_ms=0)
+            raise unavailable(self._settings, "show its topics", error) from error
         return consumer
 
     def _poll(self, timeout_s: float) -> Record | None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import confluent_kafka
 import pytest
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from eartheye.bus import Bus, Delivery, Rejected
 from eartheye.contracts.messages import REJECTED, Assembly
@@ -119,13 +119,13 @@ def send_raw(settings: Settings) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def rejected(settings: Settings) -> Callable[[str, int], list[Rejected]]:
+def rejected(bus: Bus, settings: Settings) -> Callable[[str, int], list[Rejected]]:
     """Return the dead letters of a topic by offset, when there are as many as expected."""
 
     def read(topic: str, count: int) -> list[Rejected]:
-        consumer = KafkaConsumer(
-            REJECTED, bootstrap_servers=settings.kafka_bootstrap, api_version=API_VERSION, auto_offset_reset="earliest", group_id=None
-        )
+        bus.ensure_topics([REJECTED])
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, api_version=API_VERSION, auto_offset_reset="earliest")
+        consumer.assign([TopicPartition(REJECTED, partition) for partition in consumer.partitions_for_topic(REJECTED)])
         found: list[Rejected] = []
 
         def enough() -> bool:
