@@ -26,6 +26,7 @@ def configure_logs() -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every slow moment of its event loop
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
 
 
