@@ -49,7 +49,7 @@ class VitSpec:
 SIZES: dict[str, VitSpec] = {
     # For a demonstration on two cores; no model of the report. In a run of a minute or two, branches that start near zero
     # (layer scale) have no time to open.
-    "nano": VitSpec(layers=6, dim=192, mlp_dim=768, heads=3, layer_scale=None),
+    "nano": VitSpec(layers=4, dim=128, mlp_dim=512, heads=2, layer_scale=None),
     # Table 1 of the CG-EarthEye report. Stochastic depth: iBOT for the first two, DINOv2 (vitl14, vitg14) for the others.
     "small": VitSpec(layers=12, dim=384, mlp_dim=1536, heads=6, drop_path=0.1),
     "base": VitSpec(layers=12, dim=768, mlp_dim=3072, heads=12, drop_path=0.1),

@@ -117,7 +117,7 @@ def test_features_are_those_of_each_window_s_own_image(tiles, root):
     image, model = training_images(tile_set, windows), load_task_model(root / "heads/cover")
     rows = windows.rows("test")
     features = encode(model, tile_set, windows, rows, image, "float32", HERE)
-    assert features.shape == (len(windows.all), 4, 192, 4, 4)
+    assert features.shape == (len(windows.all), 4, 128, 4, 4)
     for row in rows[[0, 7, -1]]:
         window = windows.all[row]
         given = tile_set.image(window.tile)[0][:, window.top : window.top + 56, window.left : window.left + 56]

@@ -89,7 +89,7 @@ def test_the_package_holds_the_teacher(trained):
     weights = read_weights(Path(trained.root) / "backbone" / "model.safetensors")
     assert all(torch.equal(tensor, teacher["model"][f"teacher.backbone.{name}"]) for name, tensor in weights.items())
     tokens = load_backbone(trained / "backbone")(torch.zeros(1, 3, 56, 56))
-    assert tokens.patches.shape == (1, 16, 192)
+    assert tokens.patches.shape == (1, 16, 128)
 
 
 def test_the_history_has_each_step(trained):
@@ -226,7 +226,7 @@ def test_only_matrices_decay():
     decaying, others = parameter_groups(VisionTransformer(SIZES["nano"], 28))
     assert (decaying["decays"], others["decays"]) == (True, False)
     assert all(parameter.ndim >= 2 for parameter in decaying["params"])
-    assert {tuple(parameter.shape) for parameter in others["params"] if parameter.ndim == 3} == {(1, 1, 192), (1, 5, 192)}
+    assert {tuple(parameter.shape) for parameter in others["params"] if parameter.ndim == 3} == {(1, 1, 128), (1, 5, 128)}
 
 
 def test_nothing_kept_by_the_curator_says_what_to_change(tiles, tmp_path):
