@@ -59,7 +59,7 @@ def evaluate_backbone(
     check_sensor(tile_set.sensors[windows.sensor], package.image)
     check_test(windows)
     image = training_images(tile_set, windows)
-    with run("evaluate-backbone", config, {"tiles": given.digest, "model": package.digest}) as tracked:
+    with run(f"evaluate-{package.title}", config, {"tiles": given.digest, "model": package.digest}) as tracked:
         judged = [
             *judge_features(PRETRAINED, network_features(network, tile_set, windows, image, "float32", resources), windows, config),
             *judge_features(
@@ -72,7 +72,7 @@ def evaluate_backbone(
         ]
         scores = scores_of(judged, ["oa"], config)
         for score in scores:
-            tracked.metric(f"{score.model}/{score.protocol}/{score.metric}", score.value)
+            tracked.metric(f"{package.title}/{score.model}/{score.protocol}/{score.metric}", score.value)
         matrix = judged[1].matrices.sum(axis=0)
         per_class, confusion = by_class(matrix, windows.classes, "oa")
         drawn = {
@@ -126,11 +126,11 @@ def evaluate_task(tiles: Folder, model: Folder, config: EvaluatorConfig, report:
     check_test(windows)
     judge = judge_segmentation if training.task == "segmentation" else judge_scenes
     metrics = ("miou", "oa") if training.task == "segmentation" else ("oa",)
-    with run(f"evaluate-{training.task}", config, {"tiles": given.digest, "model": package.digest}) as tracked:
+    with run(f"evaluate-{package.title}", config, {"tiles": given.digest, "model": package.digest}) as tracked:
         judged, drawn = judge(tile_set, windows, trained, package, training, config, resources)
         scores = scores_of(judged, metrics, config)
         for score in scores:
-            tracked.metric(f"{score.model}/{score.protocol}/{score.metric}", score.value)
+            tracked.metric(f"{package.title}/{score.model}/{score.protocol}/{score.metric}", score.value)
         matrix = judged[0].matrices.sum(axis=0)
         per_class, confusion = by_class(matrix, windows.classes, metrics[0])
         drawn |= {

@@ -52,6 +52,9 @@ def fit_head(
     """
     device = torch.device(resources.device)
     head = model.to(device).head
+    if isinstance(model, Segmenter):
+        model.head.to(memory_format=torch.channels_last)  # convolutions of few channels run half as long again otherwise
+        targets = on_grid_of_head(targets, features.shape[-2:])
     weights = class_weights(targets[train], classes, config.balance).to(device)
     optimizer = torch.optim.AdamW(head.parameters(), lr=0.0, weight_decay=config.weight_decay)
     per_epoch = max(1, len(train) // config.batch_size)
@@ -69,7 +72,9 @@ def fit_head(
                         epoch * per_epoch + number, config.epochs * per_epoch, warmup_steps=0, peak=config.learning_rate, final=0.0
                     )
                 scores = logits(model, features[rows], targets.shape[1:], device)
-                loss = functional.cross_entropy(scores, truth(targets[rows], device), weights, ignore_index=-1)
+                known = truth(targets[rows], device)
+                total = functional.cross_entropy(scores, known, weights, ignore_index=-1, reduction="sum")
+                loss = total / (known >= 0).sum().clamp(min=1)  # a batch may hold no label at all
                 if not math.isfinite(loss.item()):
                     raise TrainingDiverged(f"loss {loss.item()} of the head in epoch {epoch}: lower `learning_rate`")
                 optimizer.zero_grad()
@@ -116,6 +121,16 @@ def logits(model: SceneClassifier | Segmenter, features: NDArray[np.float16], si
 def truth(targets: NDArray[np.uint8], device: torch.device) -> Tensor:
     """Class numbers from 0, int64, -1 where the class is not known."""
     return torch.from_numpy(targets.astype(np.int64) - 1).to(device)
+
+
+def on_grid_of_head(targets: NDArray[np.uint8], patches: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Pick the pixels of (N, H, W) targets at the middles of the head's own cells, four for each of the (h, w) patches both ways.
+
+    The loss is taken there: drawing scores up to the pixels first costs as much as the head, and adds nothing that it could learn.
+    """
+    (height, width), (rows, columns) = targets.shape[1:], (4 * side for side in patches)
+    picked_rows, picked_columns = (((np.arange(n) + 0.5) * px / n).astype(np.int64) for n, px in ((rows, height), (columns, width)))
+    return np.ascontiguousarray(targets[:, picked_rows[:, None], picked_columns])
 
 
 def class_weights(targets: NDArray[np.uint8], classes: int, balance: float) -> Tensor:

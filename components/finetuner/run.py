@@ -68,10 +68,10 @@ def finetune(tiles: Folder, backbone: Folder, config: FinetuneConfig, model: Fol
     windows = choose_windows(tile_set, config.task, config.samples)
     check_sensor(tile_set.sensors[windows.sensor], base.image)
     image = training_images(tile_set, windows)
-    with run("finetune", config, {"title": config.title, "tiles": given.digest, "backbone": base.digest}) as tracked:
+    with run(f"finetune-{config.title}", config, {"title": config.title, "tiles": given.digest, "backbone": base.digest}) as tracked:
         fitted = fit(network, tile_set, windows, image, config, resources)
-        tracked.history("loss", dict(enumerate(fitted.history["loss"].tolist())))
-        tracked.history(f"validation_{METRIC[config.task]}", dict(enumerate(fitted.history["validation"].dropna().tolist())))
+        tracked.history(f"{config.title}/loss", dict(enumerate(fitted.history["loss"].tolist())))
+        tracked.history(f"{config.title}/validation_{METRIC[config.task]}", dict(enumerate(fitted.history["validation"].dropna().tolist())))
         write(model, fitted, windows, config)
         seen = tile_set.index.loc[windows.parts.index[windows.parts != "test"]]
         return ModelPackage(

@@ -23,7 +23,7 @@ from eartheye.contracts import Architecture, Curated, ModelPackage, Provenance, 
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger, progress_of
 from eartheye.tiles import TileSet
-from eartheye.tracking import run
+from eartheye.tracking import Run, run
 from models.weights import save_weights
 
 STEP = "pretrainer/1"
@@ -81,9 +81,7 @@ def pretrain(
     with curated.open(selection.table) as file:
         chosen = choose_sites(tile_set, pq.read_table(file).to_pandas(), config.holdout)
     with run("pretrain", config, {"tiles": given.digest, "curated": selection.digest}) as tracked:
-        training, history = train(tile_set, chosen, config, checkpoint, made_from, resources)
-        for figure in FIGURES:
-            tracked.history(figure, dict(enumerate(history[figure].tolist())))
+        training, history = train(tile_set, chosen, config, checkpoint, made_from, resources, tracked)
         if (spread := history["feature_std"].iloc[-1]) < COLLAPSED_STD:
             get_logger(__name__).warning("the backbone tells hardly anything apart", feature_std=spread)
 
@@ -116,9 +114,18 @@ def pretrain(
 
 
 def train(
-    tiles: TileSet, chosen: PretrainingSites, config: PretrainConfig, checkpoint: Folder, made_from: str, resources: Resources
+    tiles: TileSet, chosen: PretrainingSites, config: PretrainConfig, checkpoint: Folder, made_from: str, resources: Resources, tracked: Run
 ) -> tuple[Training, pd.DataFrame]:
     """Run all steps, from the newest checkpoint on.
+
+    Args:
+        tiles: the tiles.
+        chosen: the sites to learn from.
+        config: how to train.
+        checkpoint: where the training saves itself.
+        made_from: digest of configuration and inputs.
+        resources: device, threads, time between checkpoints.
+        tracked: gets the figures with each checkpoint.
 
     Returns:
         The training at its end, and a row of `FIGURES` for each step.
@@ -129,10 +136,17 @@ def train(
     if found := checkpoints.newest(checkpoint, made_from, device):
         training.restore(found)
         rows = found["history"].tolist()
+    reported = 0  # a run begins with the process, and is told what earlier ones did too
 
     def save() -> None:
         history = torch.tensor(rows, dtype=torch.float64)
         checkpoints.save(checkpoint, made_from, training.step, training.state() | {"history": history})
+
+    def report() -> None:
+        nonlocal reported
+        for place, figure in enumerate(FIGURES):
+            tracked.history(f"pretrain/{figure}", {step: rows[step][place] for step in range(reported, len(rows))})
+        reported = len(rows)
 
     loader = ViewLoader(tiles, chosen, config.views, batch_size=config.batch_size, seed=config.seed, threads=resources.loader_threads)
     saved = time.monotonic()
@@ -146,7 +160,9 @@ def train(
             advance(note=f"loss {figures['loss']:.3f}")
             if training.step == config.steps or time.monotonic() - saved >= resources.checkpoint_every_s:
                 save()
+                report()
                 saved = time.monotonic()
+    report()
     return training, pd.DataFrame(rows, columns=list(FIGURES))
 
 

@@ -11,7 +11,7 @@ import torch
 
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.features import encode, read_masks, read_windows, training_images
-from components.finetuner.fitting import class_weights
+from components.finetuner.fitting import class_weights, on_grid_of_head
 from components.finetuner.resources import Resources
 from components.finetuner.run import finetune
 from components.finetuner.windows import choose_windows, classes_of, starts
@@ -265,6 +265,14 @@ def test_class_weights_are_one_on_average_and_grow_for_rare_classes():
     weights = class_weights(targets, 2, 1.0)
     assert weights[1] / weights[0] == pytest.approx(8)
     assert (8 * weights[0] + weights[1]) / 9 == pytest.approx(1)
+
+
+def test_the_loss_is_taken_at_the_middles_of_the_head_s_cells():
+    targets = np.arange(56 * 28).reshape(1, 56, 28).astype(np.uint8)
+    picked = on_grid_of_head(targets, (4, 2))
+    assert picked.shape == (1, 16, 8)
+    assert picked[0, 3, 5] == targets[0, 12, 19]  # 3.5 and 5.5 cells of 3.5 px each
+    assert (on_grid_of_head(np.repeat(np.repeat([[[1, 2]]], 28, axis=1), 14, axis=2), (2, 2))[0, 0] == [1, 1, 1, 1, 2, 2, 2, 2]).all()
 
 
 def test_classes_without_colours_are_given_different_ones():
