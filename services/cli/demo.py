@@ -9,7 +9,7 @@ def demo(
     catalogue: Path | None = None,
     chain: Path | None = None,
     run: Path = Path("runs/demo"),
-    size_km: float = 6.0,
+    size_km: float = 8.0,
     seed: int = 0,
 ) -> None:
     """Run the whole chain, from imagery to a served map, and write a report with pictures.
