@@ -20,7 +20,7 @@ demo: $(STAMP)   ## from imagery to a served map, on a synthetic world, with not
 	$(BIN)/eartheye demo --run runs/demo
 
 test: $(STAMP)   ## all tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP)   ## style, types and the direction of imports
 	$(BIN)/ruff check .
