@@ -41,7 +41,13 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, run: Path, console: C
     step, began, reason = "pipeline", time.monotonic(), ""
     with (run / "pipeline.log").open("a") as log:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+            command,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},  # progress is told when it is made
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         )
         assert process.stdout is not None
         try:
