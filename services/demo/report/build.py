@@ -1,14 +1,12 @@
 """What the report says: read from the folders of a run, so that it shows what is there and nothing else."""
 
 import base64
-import io
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import geopandas
 import jinja2
-import pandas as pd
 import pyarrow.parquet as pq
 
 from eartheye import __version__
@@ -129,8 +127,6 @@ def backbone_section(root: Folder) -> Section:
         ],
     )
     add_scores(section, report)
-    if (history := (root / "backbone").read("history.parquet")) is not None:
-        section.picture("Pretraining", figures.history(pd.read_parquet(io.BytesIO(history))))
     add_pictures(section, root / "backbone-report", report)
     return section
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import rasterio
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -21,6 +22,8 @@ from eartheye.tiles import TileSet
 mpl.use("Agg")
 LAND_COLOURS = ("#1b7837", "#a6d96a", "#e6b800", "#2b83ba", "#80cdc1", "#d7301f", "#969696")
 OVERVIEW_PX = 900
+MANY_CELLS = 20_000
+"""More than these are painted, for single marks would be smaller than a pixel."""
 
 
 def png(figure: Figure) -> bytes:
@@ -35,12 +38,14 @@ def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopa
     """Draw the cells by land cover, the regions' borders and the drawn sites."""
     figure, axes = plt.subplots(figsize=(11, 6.2))
     spread = max(np.ptp(cells["lon"]), np.ptp(cells["lat"]), 1e-6)
-    size = max(0.15, min(60.0, (420 * cell_km / 111 / spread) ** 2))
-    for number, colour in enumerate(LAND_COLOURS, start=1):
-        of_class = cells[cells["land_class"] == number]
-        axes.scatter(of_class["lon"], of_class["lat"], s=size, marker="s", linewidths=0, color=colour, alpha=0.55)
+    size = max(0.4, min(60.0, (420 * cell_km / 111 / spread) ** 2))
+    if len(cells) > MANY_CELLS:
+        paint_cells(axes, cells)
+    else:
+        colours = [LAND_COLOURS[number - 1] for number in cells["land_class"]]
+        axes.scatter(cells["lon"], cells["lat"], s=size, marker="s", linewidths=0, c=colours, alpha=0.55)
     if regions is not None:
-        regions.boundary.plot(ax=axes, color="#333333", linewidth=0.4 if len(regions) > 50 else 1.0)
+        regions.boundary.plot(ax=axes, color="#333333", linewidth=0.15 if len(regions) > 50 else 1.0)
     axes.scatter(
         sites.geometry.x, sites.geometry.y, s=max(2.0, min(24.0, size / 3)), color="black", edgecolors="white", linewidths=0.4, zorder=3
     )
@@ -53,6 +58,18 @@ def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopa
     legend = [Patch(color=colour, label=name) for name, colour in zip(LAND_CLASSES, LAND_COLOURS, strict=True)]
     axes.legend(handles=legend, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return png(figure)
+
+
+def paint_cells(axes: Axes, cells: pd.DataFrame) -> None:
+    """Paint cells, more than an eye can tell apart, into a picture of 1200 columns: of those that share a pixel the last is seen."""
+    west, east, south, north = cells["lon"].min(), cells["lon"].max(), cells["lat"].min(), cells["lat"].max()
+    width = 1200
+    height = max(2, int(width * (north - south) / (east - west)))
+    columns = ((cells["lon"] - west) / (east - west) * (width - 1)).to_numpy(int)
+    rows = ((north - cells["lat"]) / (north - south) * (height - 1)).to_numpy(int)
+    picture = np.ones((height, width, 3))
+    picture[rows, columns] = np.array([to_rgb(colour) for colour in LAND_COLOURS])[cells["land_class"].to_numpy(int) - 1]
+    axes.imshow(picture, extent=(west, east, south, north), interpolation="nearest", alpha=0.7)
 
 
 def contact_sheet(tiles: TileSet, index: pd.DataFrame, labels: LabelSet | None = None, rows: int = 6) -> bytes:
@@ -105,18 +122,6 @@ def colourise(mask: NDArray[np.uint8], classes: Sequence[ClassSpec]) -> NDArray[
     for spec in classes:
         table[spec.value] = np.round(np.array(to_rgb(spec.colour)) * 255)
     return table[mask]
-
-
-def history(steps: pd.DataFrame) -> bytes:
-    """Draw the figures of pretraining over the steps, a panel each."""
-    figure, axes = plt.subplots(1, len(steps.columns), figsize=(3.2 * len(steps.columns), 2.8), squeeze=False)
-    for panel, name in zip(axes[0], steps.columns, strict=True):
-        panel.plot(steps.index, steps[name], color="#2b83ba", linewidth=1.2)
-        panel.set_title(name.replace("_", " "), fontsize=9)
-        panel.set_xlabel("step", fontsize=8)
-        panel.grid(alpha=0.3)
-    figure.tight_layout()
-    return png(figure)
 
 
 def map_beside_scene(scene: str, class_map: str, truth: str | None, classes: Sequence[ClassSpec], channels: Sequence[int]) -> bytes:
