@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint up down bench clean
+.PHONY: help setup demo test lint clean
 help:            ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
 
@@ -27,9 +27,6 @@ lint: $(STAMP)   ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-bench: $(STAMP)  ## benchmarks beside their peers; results in benchmarks/results
-	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "no benchmarks yet"; exit 1; }
 
 clean:           ## remove the virtual environment and the runs
 	rm -rf $(VENV) runs
