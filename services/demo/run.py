@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eartheye import __version__, settings
+from eartheye import __version__
 from eartheye.contracts import read_catalogue
 from eartheye.errors import InvalidCatalogue, InvalidSettings
 from pipelines.config import ChainConfig, read_chain
@@ -131,5 +131,4 @@ def tell(console: Console, run: Path, config: ChainConfig) -> None:
         console.print(f"Map       {run / 'maps' / wanted.title}")
     mlflow = Path(os.path.relpath(run)) / "mlflow.db"
     tool = shutil.which("mlflow") or ".venv/bin/mlflow"
-    console.print(f"Runs      {os.path.relpath(tool)} ui --backend-store-uri sqlite:///{mlflow}")
-    settings.load.cache_clear()
+    console.print(f"Runs      {os.path.relpath(tool)} ui --backend-store-uri sqlite:///{mlflow}", soft_wrap=True)

@@ -189,7 +189,10 @@ def test_the_same_training_gives_the_same_head_and_a_finished_one_is_kept(root, 
 
 def test_packages_moved_together_still_load(root, tmp_path):
     shutil.copytree(root.root, tmp_path / "moved")
-    load_task_model(Folder(tmp_path / "moved/heads/cover"))
+    moved = load_task_model(Folder(tmp_path / "moved/heads/cover")).state_dict()
+    there = load_task_model(root / "heads/cover").state_dict()
+    assert moved.keys() == there.keys()
+    assert all(torch.equal(moved[name], there[name]) for name in there)
 
 
 def test_another_backbone_than_the_head_s_is_refused(root, tiles, tmp_path):

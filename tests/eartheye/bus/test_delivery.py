@@ -118,6 +118,8 @@ def test_two_members_of_a_group_share_the_work_without_loss(bus, topic, consumin
     with consuming(topic, first.append), consuming(topic, second.append):
         until(lambda: send() or (first and second))
         until(lambda: all(message in first + second for message in sent))
+    assert first
+    assert second
 
 
 def test_a_member_that_joins_later_takes_over_partitions_without_loss(bus, topic, consuming, until):
