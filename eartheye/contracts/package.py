@@ -3,6 +3,7 @@
 Its words follow the STAC Machine Learning Model extension where that has one for the same thing.
 """
 
+import hashlib
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -82,7 +83,7 @@ class Provenance(BaseModel):
     """Licences of the training data."""
     attribution: tuple[str, ...]
     run_id: str | None = None
-    """MLflow run of the training."""
+    """MLflow run of the training; no part of the model's digest, for the same training run again gives the same model."""
 
 
 class ModelPackage(Manifest):
@@ -107,6 +108,11 @@ class ModelPackage(Manifest):
     split: Bulk | None = None
     """Parquet of `tile` int64 and `part` (`train`, `validation`, `test`): which tiles a task model has seen."""
     provenance: Provenance
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest without the run that wrote it: a backbone that is trained again fits the heads of the first one."""
+        return hashlib.sha256(self.model_dump_json(exclude={"provenance": {"run_id"}}).encode()).hexdigest()
 
 
 class ServingPackage(Manifest):

@@ -118,6 +118,13 @@ def test_a_finished_backbone_is_returned_untouched(trained, tiles, curated):
     assert before == {path: path.stat().st_mtime_ns for path in Path(trained.root).rglob("*") if path.is_file()}
 
 
+def test_the_same_training_run_again_gives_the_same_digest(trained, tiles, curated, tmp_path):
+    first = ModelPackage.read(trained / "backbone")
+    again = pretrain(tiles, curated, CONFIG, Folder(tmp_path / "checkpoint"), Folder(tmp_path / "backbone"), SELDOM)
+    assert again.provenance.run_id != first.provenance.run_id
+    assert again.digest == first.digest
+
+
 def test_another_configuration_overwrites_neither_backbone_nor_checkpoint(trained, tiles, curated, tmp_path):
     other = CONFIG.model_copy(update={"seed": 1})
     with pytest.raises(ConflictingOutput, match="another input or configuration"):
