@@ -1,5 +1,6 @@
 """The pretraining step: tiles in, a backbone out."""
 
+import json
 import os
 import tempfile
 import time
@@ -24,6 +25,7 @@ from eartheye.store import Folder
 from eartheye.telemetry import get_logger, progress_of
 from eartheye.tiles import TileSet
 from eartheye.tracking import Run, run
+from models.vit import SIZES
 from models.weights import save_weights
 
 STEP = "pretrainer/1"
@@ -73,7 +75,8 @@ def pretrain(
         ConflictingOutput: `checkpoint` or `backbone` belongs to another input or configuration.
     """
     given, selection = Tiles.read(tiles), Curated.read(curated)
-    made_from = digest(STEP, config, given.digest, selection.digest)
+    network = json.dumps(asdict(SIZES[config.size]), sort_keys=True)  # the configuration has only the size's name
+    made_from = digest(STEP, config, network, given.digest, selection.digest)
     if done := ModelPackage.done(backbone, made_from):
         return done
 

@@ -1,5 +1,6 @@
 """Pretraining on real tiles: what it leaves, what it refuses, and that an interruption changes nothing."""
 
+import dataclasses
 import json
 import math
 import os
@@ -25,6 +26,7 @@ from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, Not
 from eartheye.store import Folder
 from eartheye.tiles import SplitConfig, TileSet
 from models.package import load_backbone
+from models.vit import SIZES, VisionTransformer
 from models.weights import read_weights
 from tests.components.tiny_tiles import write_curated, write_tiles
 from tests.components.tracked import own_mlflow
@@ -133,6 +135,12 @@ def test_another_configuration_overwrites_neither_backbone_nor_checkpoint(traine
         pretrain(tiles, curated, other, trained / "checkpoint", Folder(tmp_path / "backbone"), SELDOM)
 
 
+def test_a_size_that_has_other_numbers_now_is_another_training(trained, tiles, curated, monkeypatch):
+    monkeypatch.setitem(SIZES, "nano", dataclasses.replace(SIZES["nano"], heads=4))
+    with pytest.raises(ConflictingOutput, match="another input or configuration"):
+        pretrain(tiles, curated, CONFIG, trained / "checkpoint", trained / "backbone", SELDOM)
+
+
 KILLED = """
 import os, signal, sys
 import torch
@@ -228,8 +236,6 @@ def test_views_show_one_site_and_its_other_quarters(tiles):
 
 
 def test_only_matrices_decay():
-    from models.vit import SIZES, VisionTransformer
-
     decaying, others = parameter_groups(VisionTransformer(SIZES["nano"], 28))
     assert (decaying["decays"], others["decays"]) == (True, False)
     assert all(parameter.ndim >= 2 for parameter in decaying["params"])
