@@ -2,7 +2,7 @@
 
 The verbs a Python user wants are here: `eartheye.pretrain(...)`, `eartheye.finetune(...)`,
 `eartheye.load("models:/landcover@champion").predict("scene.tif").write("map.tif")`. Each lives in a room above this package and is opened
-when it is first named; nothing else in the kernel looks upward.
+when it is first named, as is the predictor that needs PyTorch; nothing else in the kernel looks upward.
 """
 
 from importlib import import_module
@@ -24,11 +24,13 @@ VERBS = {
     "load": "services.inference.here",
     "create_world": "services.world.create",
 }
+PARTS = {"TorchPredictor": "models.predictor"}
+"""What the kernel itself opens in a room above, where it is chosen."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in VERBS:
-        return getattr(import_module(VERBS[name]), name)
+    if place := VERBS.get(name) or PARTS.get(name):
+        return getattr(import_module(place), name)
     raise AttributeError(f"eartheye has no '{name}'; it has {', '.join(sorted(VERBS))}")
 
 

@@ -130,17 +130,17 @@ def check_sensor(sensor: Sensor, image: ImageSpec) -> None:
         )
 
 
-def refer(backbone: Folder, model: Folder) -> str:
-    """Return how a task model names its backbone: a relative path where both lie in one store, so that they can be moved together."""
-    (store, path), (own_store, own_path) = split_root(backbone.root), split_root(model.root)
-    return posixpath.relpath(path, own_path) if store == own_store else backbone.root
+def refer(folder: Folder, package: Folder) -> str:
+    """Return how a package names the folder of another: a relative path where both lie in one store, so that they can move together."""
+    (store, path), (own_store, own_path) = split_root(folder.root), split_root(package.root)
+    return posixpath.relpath(path, own_path) if store == own_store else folder.root
 
 
-def resolve(uri: str, model: Folder) -> str:
-    """Return the root that a reference of a task model means."""
+def resolve(uri: str, package: Folder) -> str:
+    """Return the root that a package's reference means."""
     if "://" in uri or uri.startswith("/"):
         return uri
-    store, path = split_root(model.root)
+    store, path = split_root(package.root)
     return store + posixpath.normpath(posixpath.join(path, uri))
 
 

@@ -95,7 +95,7 @@ class Segmenter(FrozenBackbone):
 
 
 class QuantisedSegmenter(nn.Module):
-    """What is exported of a segmenter: probabilities in 256 steps, so that blending tiles is exact integer arithmetic.
+    """What is served of a segmenter: probabilities in 256 steps, so that blending tiles is exact integer arithmetic.
 
     Args:
         segmenter: trained; its weights are copied.
@@ -113,3 +113,16 @@ class QuantisedSegmenter(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) normalised images to (B, K, H, W) uint8, round(255 * probability)."""
         return torch.round(self.segmenter(images) * 255).to(torch.uint8)
+
+
+def served(model: SceneClassifier | Segmenter, image_size: int) -> nn.Module:
+    """Return the network that predictors run: what is exported of a task model, and gives the same where PyTorch runs it.
+
+    Args:
+        model: trained.
+        image_size: side of the images that will come, px.
+
+    Raises:
+        InvalidConfig: `image_size` does not divide into patches.
+    """
+    return QuantisedSegmenter(model, image_size) if isinstance(model, Segmenter) else model

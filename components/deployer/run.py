@@ -14,6 +14,8 @@ from eartheye.store import Folder
 TOLERANCE = 0.01
 """Largest difference of a probability on the golden tile; one step of a dense output is 1/255."""
 
+IN_PROCESS = {"onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -45,7 +47,7 @@ def deploy(serving: Folder, name: str, version: int, settings: Settings | None =
     """
     settings = settings or load()
     package = ServingPackage.read(serving)
-    server = "ONNX Runtime in the process"
+    server = f"{IN_PROCESS.get(settings.predictor)} in the process"
     if settings.predictor == "triton":
         from components.deployer.triton import load_on_triton  # gRPC is loaded only where it is used
 

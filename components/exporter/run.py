@@ -17,8 +17,8 @@ from eartheye.errors import NotEnoughTiles, ParityNotReached
 from eartheye.raster import normalise, select_bands
 from eartheye.store import Folder
 from eartheye.tiles import TileSet
-from models.package import load_task_model
-from models.tasks import QuantisedSegmenter, Segmenter
+from models.package import load_task_model, refer
+from models.tasks import Segmenter, served
 
 STEP = "exporter/1"
 
@@ -44,11 +44,10 @@ def export_model(model: Folder, tiles: Folder, config: ExporterConfig, serving: 
         return done
 
     trained = load_task_model(model)
-    network = QuantisedSegmenter(trained, package.input_px) if isinstance(trained, Segmenter) else trained
     images = sample_images(TileSet(tiles), package, config.parity_tiles)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
-        export_onnx(network, len(package.image.bands), package.input_px, config.opset, path)
+        export_onnx(served(trained, package.input_px), len(package.image.bands), package.input_px, config.opset, path)
         exported = run_onnx(path, images)
         difference = largest_difference(exported, trained, images)
         if difference > config.parity_tolerance:
@@ -66,6 +65,7 @@ def export_model(model: Folder, tiles: Folder, config: ExporterConfig, serving: 
         made_from=made_from,
         title=package.title,
         task="segmentation" if isinstance(trained, Segmenter) else "scenes",
+        model=refer(model, serving),
         model_digest=package.digest,
         onnx=serving.bulk("model.onnx"),
         golden=serving.bulk("golden.npz"),

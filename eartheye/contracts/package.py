@@ -125,6 +125,8 @@ class ServingPackage(Manifest):
     title: str
     """Name of the model on the server."""
     task: Literal["scenes", "segmentation"]
+    model: str | None = None
+    """Folder of the model it was exported from, relative where both lie in one store; PyTorch runs that one."""
     model_digest: str
     """Digest of the `model.json` it was exported from."""
     onnx: Bulk

@@ -1,7 +1,6 @@
 """Choosing the predictor that the settings name."""
 
 from eartheye.contracts import ServingPackage
-from eartheye.errors import InvalidSettings
 from eartheye.predictor.port import Predictor
 from eartheye.predictor.signature import Signature
 from eartheye.settings import Settings, load
@@ -20,9 +19,9 @@ def open_predictor(folder: Folder, package: ServingPackage, name: str, version: 
 
     Raises:
         PredictorUnavailable: Triton does not answer or does not hold the model, or the model cannot be run.
-        MissingBulk: the package's model is not there.
+        MissingBulk, NotFinished: the package's model is not there.
         CorruptBulk: it is not the one that the package names.
-        InvalidSettings: this predictor does not run serving packages.
+        WrongBackbone: for PyTorch, the backbone is not there, or not the one that the head was trained on.
     """
     settings = settings or load()
     signature = Signature.of(package)
@@ -30,10 +29,10 @@ def open_predictor(folder: Folder, package: ServingPackage, name: str, version: 
         from eartheye.predictor.triton import TritonPredictor  # gRPC is loaded only where it is used
 
         return TritonPredictor(settings.triton_url, name, version, package.digest, signature, settings.predictor_timeout_s)
-    if settings.predictor == "onnxruntime":
-        from eartheye.predictor.onnxruntime import OnnxRuntimePredictor
+    if settings.predictor == "torch":
+        from eartheye import TorchPredictor  # through the front door, so that the kernel imports no torch
 
-        return OnnxRuntimePredictor(folder.local(package.onnx), signature, settings.predictor_threads)
-    raise InvalidSettings(
-        "EARTHEYE_PREDICTOR=torch runs model packages, not serving packages: set it to onnxruntime or triton for the inference service"
-    )
+        return TorchPredictor(folder, package, signature, settings.predictor_threads)
+    from eartheye.predictor.onnxruntime import OnnxRuntimePredictor
+
+    return OnnxRuntimePredictor(folder.local(package.onnx), signature, settings.predictor_threads)

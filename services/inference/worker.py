@@ -22,6 +22,7 @@ from eartheye.errors import (
     UnreadableManifest,
     UnreadableRaster,
     UserError,
+    WrongBackbone,
     WrongBands,
 )
 from eartheye.raster import Scene, normalise, open_scene
@@ -34,7 +35,17 @@ from services.inference.roots import inside_roots
 
 log = get_logger(__name__)
 GROUP = "eartheye.worker"
-LASTING = (UnreadableRaster, WrongBands, MissingCrs, NotFinished, UnreadableManifest, NewerManifest, MissingBulk, CorruptBulk)
+LASTING = (
+    UnreadableRaster,
+    WrongBands,
+    MissingCrs,
+    NotFinished,
+    UnreadableManifest,
+    NewerManifest,
+    MissingBulk,
+    CorruptBulk,
+    WrongBackbone,
+)
 """What another attempt would not change: the block has failed. Any other `UserError` is about a server or a disk, and waited for."""
 MOST_ATTEMPTS = 5
 """How often a block may end its worker, or fail by a fault, before it is put down as failed: it must not go round for ever."""

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from eartheye.contracts import ClassSpec, ImageSpec, ServingPackage
-from eartheye.errors import CorruptBulk, InvalidSettings, PredictorUnavailable
+from eartheye.errors import CorruptBulk, PredictorUnavailable
 from eartheye.predictor import Signature, open_predictor
 from eartheye.predictor.triton import DIGEST, TritonPredictor
 from eartheye.settings import Settings
@@ -184,9 +184,9 @@ def test_bytes_that_are_no_model_are_refused(tmp_path):
         open_predictor(folder, package.model_copy(update={"onnx": folder.bulk("other.onnx")}), "landcover", 1, IN_PROCESS)
 
 
-def test_a_predictor_that_runs_no_serving_packages_is_told(tmp_path):
+def test_a_package_that_names_no_task_model_cannot_be_run_by_pytorch(tmp_path):
     folder = Folder(tmp_path)
-    with pytest.raises(InvalidSettings, match="set it to onnxruntime or triton"):
+    with pytest.raises(PredictorUnavailable, match="export it again, or set EARTHEYE_PREDICTOR"):
         open_predictor(folder, packed(folder, "scenes"), "landcover", 1, Settings(predictor="torch"))
 
 

@@ -1,0 +1,107 @@
+"""A task model as it is exported, and the three ways it is run: they give the same answers."""
+
+import io
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from components.deployer.run import TOLERANCE, deploy
+from components.exporter.config import ExporterConfig
+from components.exporter.run import export_model
+from components.finetuner.config import FinetuneConfig, SamplesConfig
+from components.finetuner.resources import Resources
+from components.finetuner.run import finetune
+from eartheye.contracts import ModelPackage, ServingPackage
+from eartheye.errors import CorruptBulk, NotFinished
+from eartheye.predictor import open_predictor
+from eartheye.settings import Settings
+from eartheye.store import Folder
+from eartheye.tiles import SplitConfig
+from tests.components.tiny_tiles import write_backbone, write_tiles
+from tests.components.tracked import own_mlflow
+
+SAMPLES = SamplesConfig(label_set="cover", input_px=56, split=SplitConfig(test_share=0.3, validation_share=0.2))
+HEADS = {
+    "segmentation": FinetuneConfig(title="cover", task="segmentation", samples=SAMPLES, head_width=16, epochs=2, learning_rate=5e-3),
+    "scenes": FinetuneConfig(title="kinds", task="scenes", samples=SAMPLES, epochs=2, learning_rate=1e-2),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mlflow(tmp_path_factory):
+    with own_mlflow(tmp_path_factory.mktemp("mlflow")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Tiles, a backbone, two heads and their serving packages."""
+    root = Folder(tmp_path_factory.mktemp("run"))
+    tiles = write_tiles(f"{root.root}/tiles", sites=10, quarters=2)
+    backbone = write_backbone(f"{root.root}/backbone", tiles)
+    for task, config in HEADS.items():
+        finetune(tiles, backbone, config, root / task, Resources(device="cpu", loader_threads=2))
+        export_model(root / task, tiles, ExporterConfig(), root / f"{task}-serving")
+    return root
+
+
+def predictor(folder, name):
+    return open_predictor(folder, ServingPackage.read(folder), "any", 1, Settings(predictor=name, predictor_threads=1))
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_pytorch_and_onnx_runtime_give_the_same_answers(root, task):
+    folder = root / f"{task}-serving"
+    with folder.open(ServingPackage.read(folder).golden) as file:
+        golden = np.load(io.BytesIO(file.read()))["images"]
+    noise = np.random.default_rng(0).normal(size=(6, 3, 56, 56)).astype(np.float32)
+    images = np.concatenate([golden, noise])
+    wanted, given = predictor(folder, "onnxruntime")(images), predictor(folder, "torch")(images)
+    assert (given.dtype, given.shape) == (wanted.dtype, wanted.shape)
+    scale = 255 if given.dtype == np.uint8 else 1
+    assert np.abs(given.astype(float) - wanted).max() / scale <= TOLERANCE
+    assert given.std() > 0
+
+
+def test_pytorch_gives_an_image_the_same_answer_whatever_lies_beside_it(root):
+    images = np.random.default_rng(1).normal(size=(5, 3, 56, 56)).astype(np.float32)
+    run = predictor(root / "segmentation-serving", "torch")
+    np.testing.assert_array_equal(np.concatenate([run(images[:1]), run(images[1:])]), run(images))
+
+
+@pytest.mark.parametrize(("name", "server"), [("torch", "PyTorch in the process"), ("onnxruntime", "ONNX Runtime in the process")])
+def test_a_deployment_in_the_process_is_held_against_the_golden_tile(root, name, server):
+    deployed = deploy(root / "segmentation-serving", "cover", 1, Settings(predictor=name))
+    assert deployed.server == server
+    assert deployed.difference <= TOLERANCE
+
+
+def test_pytorch_finds_the_model_of_folders_that_moved_together_and_refuses_another(root, tmp_path):
+    shutil.copytree(root.root, tmp_path / "moved")
+    moved = Folder(tmp_path / "moved")
+    images = np.zeros((1, 3, 56, 56), np.float32)
+    there = predictor(root / "scenes-serving", "torch")(images)
+    np.testing.assert_array_equal(predictor(moved / "scenes-serving", "torch")(images), there)
+
+    package = ModelPackage.read(moved / "scenes")
+    package.model_copy(update={"title": "another"}).finish(moved / "scenes")
+    with pytest.raises(CorruptBulk, match="is not the model"):
+        predictor(moved / "scenes-serving", "torch")
+    (moved / "scenes").delete(ModelPackage.name)
+    with pytest.raises(NotFinished):
+        predictor(moved / "scenes-serving", "torch")
+
+
+def test_torch_is_imported_only_where_it_is_chosen(root):
+    code = (
+        "import sys; from eartheye.contracts import ServingPackage; from eartheye.predictor import open_predictor\n"
+        "from eartheye.settings import Settings; from eartheye.store import Folder\n"
+        f"folder = Folder({str((root / 'scenes-serving').root)!r}); package = ServingPackage.read(folder)\n"
+        "for name in ('onnxruntime', 'torch'):\n"
+        "    open_predictor(folder, package, 'any', 1, Settings(predictor=name)); print('torch' in sys.modules)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True"]
