@@ -1,14 +1,52 @@
 """The platform's database: SQLite on a laptop, PostgreSQL on servers."""
 
+import datetime as dt
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import DeclarativeBase
 
 from eartheye.errors import InvalidSettings
 from eartheye.settings import Settings, load
 
 BUSY_TIMEOUT_S = 30
+CONSTRAINT_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""A migration can only change what has a name."""
+
+
+class Base(DeclarativeBase):
+    """All tables of the platform; services.schema holds the migrations that make them."""
+
+    metadata = MetaData(naming_convention=CONSTRAINT_NAMES)
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """A moment. It comes back in UTC with its zone, also from SQLite, which keeps none."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Store in UTC."""
+        return None if value is None else value.astimezone(dt.UTC)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """State the zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def now() -> dt.datetime:
+    """Return the time, in UTC, as the tables hold it."""
+    return dt.datetime.now(dt.UTC)
 
 
 def connect(settings: Settings | None = None) -> Engine:

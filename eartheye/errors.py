@@ -135,6 +135,17 @@ class TritonCannotRun(ServerNotStarted):
     """This machine cannot run the embedded Triton; ONNX Runtime in the process can stand in for it."""
 
 
+# --- platform database
+
+
+class DatabaseUnavailable(UserError):
+    """The platform's database does not answer, or refuses the credentials."""
+
+
+class SchemaMismatch(UserError):
+    """The platform's database has another schema than this release."""
+
+
 # --- bus, prediction, promotion
 
 
@@ -164,6 +175,14 @@ class RequestRejected(UserError):
 
 class GateNotPassed(UserError):
     """A candidate did not pass the promotion gate."""
+
+
+class StaleVersion(UserError):
+    """The champion is no longer the one that was seen when something was asked, or is about to change."""
+
+
+class NothingToRollBackTo(UserError):
+    """The model has no previous champion."""
 
 
 class ParityNotReached(UserError):

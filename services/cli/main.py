@@ -13,6 +13,7 @@ DATA = Group("Data", sort_key=1)
 MODELS = Group("Models", sort_key=2)
 PIPELINES = Group("Pipelines", sort_key=3)
 SERVICES = Group("Services", sort_key=4)
+SERVERS = Group("Servers", sort_key=5)
 
 app = App(
     name="eartheye",
@@ -47,6 +48,13 @@ app.command("services.cli.pipelines:pipeline", group=PIPELINES, help="Compile, r
 app.command("services.cli.services:promote", group=SERVICES, help="Ask that a version become the champion.")
 app.command("services.cli.services:map", group=SERVICES, help="Ask for a map of a scene, and wait for it.")
 app.command("services.cli.services:serve", group=SERVICES, help="Run a service: registry, planner, worker or assembler.")
+
+database = App(name="database", group=SERVICES, help="Bring the platform's database to the schema of this release.")
+database.command("services.cli.database:upgrade", help="Bring the database to the schema of this release.")
+database.command("services.cli.database:status", help="Say which schema the database has.")
+app.command(database)
+
+app.command("services.cli.stack:stack", group=SERVERS, help="Start, look after and end the local servers.")
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ from services.inference.map_folder import build_map
 from services.inference.metrics import ASSEMBLY_SECONDS
 from services.inference.planning import map_digest, scene_digest
 from services.inference.results import end_job, tell_results
-from services.inference.tables import Block, Job, Plan, create_tables
+from services.inference.tables import Block, Job, Plan
+from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
 GROUP = "eartheye.assembler"
@@ -32,7 +33,7 @@ class Assembler:
 
     def __init__(self, bus: Bus, engine: Engine) -> None:
         self._bus, self._engine = bus, engine
-        create_tables(engine)
+        require_schema(engine)
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set.

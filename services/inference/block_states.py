@@ -4,10 +4,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from eartheye.contracts.messages import BlockOutcome
+from eartheye.database import now
 from eartheye.store import Folder
 from services.inference.metrics import BLOCKS_ENDED
 from services.inference.outcomes import forget_outcome
-from services.inference.tables import Block, Plan, now
+from services.inference.tables import Block, Plan
 
 
 def count_blocks(session: Session, plan: str | None) -> dict[str, int]:

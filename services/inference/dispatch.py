@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
 from eartheye.contracts.messages import JOB_ASSEMBLIES, JOB_BLOCKS, Assembly, BlockTask
+from eartheye.database import now
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from services.inference.block_states import count_blocks, record_outcome
@@ -14,7 +15,7 @@ from services.inference.config import PlannerConfig
 from services.inference.metrics import BLOCKS_OUTSTANDING, BLOCKS_SENT
 from services.inference.outcomes import read_outcome
 from services.inference.results import end_job
-from services.inference.tables import Block, Job, Plan, now
+from services.inference.tables import Block, Job, Plan
 
 log = get_logger(__name__)
 

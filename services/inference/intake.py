@@ -5,13 +5,14 @@ from sqlalchemy.orm import Session
 
 from eartheye.contracts import Map
 from eartheye.contracts.messages import BlockOutcome, JobCommand, JobRequest
+from eartheye.database import now
 from eartheye.errors import RequestRejected
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from services.inference.block_states import record_outcome, reopen_block
 from services.inference.outcomes import hold_work, read_outcome
 from services.inference.results import end_job
-from services.inference.tables import ENDED, Block, Job, Plan, now
+from services.inference.tables import ENDED, Block, Job, Plan
 
 log = get_logger(__name__)
 

@@ -22,7 +22,8 @@ from services.inference.intake import note_outcome, note_request, obey
 from services.inference.outcomes import release_work
 from services.inference.planning import make_plan, map_digest, store_plan
 from services.inference.results import end_job, tell_results
-from services.inference.tables import Job, create_tables
+from services.inference.tables import Job
+from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
 GROUP = "eartheye.planner"
@@ -47,7 +48,7 @@ class Planner:
     def __init__(self, bus: Bus, engine: Engine, resolve: ModelSource, settings: Settings, config: PlannerConfig) -> None:
         self._bus, self._engine, self._resolve, self._settings, self._config = bus, engine, resolve, settings, config
         self._asked, self._moved = threading.Event(), threading.Event()
-        create_tables(engine)
+        require_schema(engine)
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set.

@@ -5,9 +5,10 @@ from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
 from eartheye.contracts.messages import JOB_RESULTS, JobResult
+from eartheye.database import now
 from services.inference.block_states import count_blocks
 from services.inference.metrics import JOBS_ENDED
-from services.inference.tables import Job, now
+from services.inference.tables import Job
 
 
 def end_job(session: Session, job: Job, state: str, reason: str | None = None) -> None:

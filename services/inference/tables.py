@@ -3,15 +3,11 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Engine, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
 from eartheye.blocks import Window
-
-
-class Base(DeclarativeBase):
-    """Tables of the inference service."""
+from eartheye.database import Base, UtcDateTime
 
 
 class Plan(Base):
@@ -61,8 +57,8 @@ class Block(Base):
     raster: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """`Bulk` of the block's raster in the plan's folder."""
     sendings: Mapped[int] = mapped_column(default=0)
-    sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
-    ended_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
+    sent_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def window(self) -> Window:
@@ -89,24 +85,10 @@ class Job(Base):
     """Blocks by state, when the job ended."""
     told: Mapped[bool] = mapped_column(default=True)
     """False while a result is to be published."""
-    asked_at: Mapped[dt.datetime] = mapped_column(DateTime(timezone=True))
-    assembly_sent_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
-    ended_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
+    asked_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+    assembly_sent_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
 
 
 ENDED = ("done", "failed", "rejected", "cancelled")
 """States in which a job rests."""
-
-
-def now() -> dt.datetime:
-    """Return the time, in UTC, as the tables hold it."""
-    return dt.datetime.now(dt.UTC)
-
-
-def create_tables(engine: Engine) -> None:
-    """Create the tables that are not there; of roles that start at the same time each may do so."""
-    with engine.begin() as connection:
-        for table in Base.metadata.sorted_tables:
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                connection.execute(CreateIndex(index, if_not_exists=True))

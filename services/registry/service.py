@@ -17,7 +17,8 @@ from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from eartheye.tracking import CHAMPION, PREVIOUS, RegisteredModel, alias_version, set_alias, tag_version, version_of
 from services.registry.gate import Check, examine
-from services.registry.tables import Base, Promotion
+from services.registry.tables import Promotion
+from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
 GROUP = "registry"
@@ -52,7 +53,7 @@ class Registry:
         self._bus = bus
         self._policy = policy
         self._engine = engine
-        Base.metadata.create_all(self._engine)
+        require_schema(self._engine)
 
     def run(self, stop: threading.Event) -> None:
         """Answer requests until `stop` is set."""

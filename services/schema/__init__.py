@@ -1,0 +1,1 @@
+"""The schema of the platform's database, as migrations: see README.md."""

@@ -1,0 +1,128 @@
+"""The schema: migrations and tables agree, an upgrade is whole or not at all, and services refuse what does not fit."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from eartheye.database import connect
+from eartheye.errors import DatabaseUnavailable, SchemaMismatch
+from eartheye.settings import Settings
+from services.schema.metadata import platform_metadata
+from services.schema.migrate import require_schema, status, upgrade
+
+FIRST_TABLE, LAST_TABLE = "decisions", "outbox"
+CUT_OFF = """
+import os, signal, sys
+from sqlalchemy import event
+from eartheye.database import connect
+from eartheye.settings import Settings
+from services.schema.migrate import upgrade
+
+engine = connect(Settings(database_url=sys.argv[1]))
+
+@event.listens_for(engine, "after_cursor_execute")
+def kill(connection, cursor, statement, *_):
+    if "CREATE TABLE outbox" in statement:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+upgrade(engine)
+"""
+
+
+@pytest.fixture
+def engine(database_url):
+    engine = connect(Settings(database_url=database_url))
+    yield engine
+    engine.dispose()
+
+
+def tables(engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def test_tables_and_migrations_agree(engine):
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), platform_metadata()) == []
+
+
+def test_an_upgrade_killed_in_mid_migration_leaves_what_it_found_and_can_be_repeated(engine, database_url):
+    killed = subprocess.run([sys.executable, "-c", CUT_OFF, database_url], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert killed.returncode == -signal.SIGKILL
+    assert tables(engine) == set()
+    assert not status(engine).current
+    upgrade(engine)
+    assert {FIRST_TABLE, LAST_TABLE} < tables(engine)
+    assert status(engine).current
+
+
+def test_an_upgrade_that_fails_leaves_what_it_found(engine, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("cut off")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", fail)
+        with pytest.raises(RuntimeError, match="cut off"):
+            upgrade(engine)
+    assert tables(engine) == set()
+    upgrade(engine)
+    assert status(engine).current
+
+
+def test_upgrades_at_once_follow_each_other(database_url):
+    engines = [connect(Settings(database_url=database_url)) for _ in range(4)]
+    found = []
+    threads = [threading.Thread(target=lambda engine: found.append(upgrade(engine).found), args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    newest = status(engines[0]).newest
+    assert sorted(found, key=str) == [newest, newest, newest, None]
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_schema_of_a_newer_release_is_refused(engine):
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaMismatch, match="upgrade this"):
+        require_schema(engine)
+
+
+def test_tables_that_no_migration_made_are_refused(engine):
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE jobs (job INTEGER)"))
+    with pytest.raises(SchemaMismatch, match="no migration made"):
+        upgrade(engine)
+
+
+def test_a_service_brings_sqlite_up_to_date(tmp_path):
+    engine = connect(Settings(database_url=f"sqlite:///{tmp_path}/eartheye.db"))
+    require_schema(engine)
+    assert status(engine).current
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_a_service_refuses_postgresql_that_is_behind(new_postgres):
+    engine = connect(Settings(database_url=new_postgres()))
+    with pytest.raises(SchemaMismatch, match="eartheye database upgrade"):
+        require_schema(engine)
+    assert tables(engine) == set()
+    upgrade(engine)
+    require_schema(engine)
+    engine.dispose()
+
+
+def test_a_database_that_does_not_answer_is_told(tmp_path):
+    with pytest.raises(DatabaseUnavailable, match="EARTHEYE_DATABASE_URL"):
+        require_schema(connect(Settings(database_url="postgresql+psycopg://eartheye:secret@127.0.0.1:1/eartheye")))
