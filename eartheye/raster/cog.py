@@ -15,6 +15,7 @@ from rasterio.windows import Window
 from eartheye.errors import StoreFull
 from eartheye.raster.canvas import Canvas, CogSpec, take_room
 from eartheye.store.directory import NO_ROOM
+from eartheye.store.draft_folder import draft_folder
 
 BLOCK_PX = 512
 MOST_BYTES = 1.7
@@ -26,6 +27,7 @@ def write_cog(path: Path, pixels: NDArray[np.generic] | Iterable[tuple[Window, N
     """Write a raster as Cloud Optimized GeoTIFF: tiles of 512 pixels, deflated, with overviews. It appears whole or not at all.
 
     Pixels go to disk as they come, so that a raster may be larger than memory. The same pixels and description make the same bytes.
+    What a killed writer left hidden beside the file is removed by the next one.
 
     Args:
         path: a local file; one that is there is replaced.
@@ -38,10 +40,10 @@ def write_cog(path: Path, pixels: NDArray[np.generic] | Iterable[tuple[Window, N
     path.parent.mkdir(parents=True, exist_ok=True)
     windows = [(Window(0, 0, spec.width, spec.height), pixels)] if isinstance(pixels, np.ndarray) else pixels
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder, Canvas(Path(folder), spec) as canvas:
+        with draft_folder(path) as folder, Canvas(folder, spec) as canvas:
             for window, part in windows:
                 canvas.paint(window, part)
-            made = Path(folder) / "made.tif"
+            made = folder / "made.tif"
             _encode(canvas, made)
             made.replace(path)
     except OSError as error:

@@ -3,8 +3,11 @@
 import hashlib
 import resource
 import shutil
+import signal
 import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,6 +109,47 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, pixels):
     with pytest.raises(KeyboardInterrupt):
         write_cog(tmp_path / "a.tif", windows(), spec())
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.tif", before)]
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from rasterio.windows import Window
+from eartheye.raster import write_cog
+from tests.eartheye.test_raster_cog import spec
+
+def windows():
+    yield Window(0, 0, 10, 10), np.ones((3, 10, 10), np.uint8)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write_cog(Path(sys.argv[1]), windows(), spec())
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path, pixels):
+    for _ in range(2):
+        command = [sys.executable, "-c", KILLED, tmp_path / "a.tif"]
+        killed = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, check=False)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+        assert len(list(tmp_path.iterdir())) == 1
+    (tmp_path / ".a.tif-empty").mkdir()
+    (tmp_path / ".b.tif-other").mkdir()
+    write_cog(tmp_path / "a.tif", pixels, spec())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.tif-other", "a.tif"]
+
+
+def test_two_writers_of_one_file_leave_each_other_alone(tmp_path, pixels):
+    whole = Window(0, 0, WIDTH, HEIGHT)
+
+    def windows():
+        write_cog(tmp_path / "a.tif", pixels[::-1], spec())
+        yield whole, pixels
+
+    write_cog(tmp_path / "a.tif", windows(), spec())
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert np.array_equal(file.read(), pixels)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
 
 
 @contextmanager
