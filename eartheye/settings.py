@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     """Folder (path or `s3://` prefix) that planner, workers and assembler share for the blocks of mapping jobs."""
     job_limit_px: int = Field(20_000_000_000, gt=0)
     """Largest area of a job. Default: 11,000 km² at 0.75 m, a province; a gigantic area is more often a mistake than a wish."""
+    metrics_port: int = Field(0, ge=0, le=65535)
+    """Port on which `eartheye serve` offers its Prometheus metrics; 0 for none."""
+    admin_host: str = "127.0.0.1"
+    """Address that the admin service listens on. Default: this machine alone; it speaks no TLS, put a proxy before it."""
+    admin_port: int = Field(8090, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 

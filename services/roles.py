@@ -5,6 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
+from prometheus_client import start_http_server
+
+from eartheye.errors import InvalidSettings
 from eartheye.settings import Settings, load
 from eartheye.telemetry import get_logger
 
@@ -20,10 +23,12 @@ def run_role(role: Role) -> None:
 
     Raises:
         BusUnavailable: the broker does not answer at the start.
+        InvalidSettings: the port of the metrics cannot be had.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    offer_metrics(load().metrics_port)
     log.info("service started", role=role)
     if role == "registry":
         from services.registry.service import run_registry
@@ -36,3 +41,19 @@ def run_role(role: Role) -> None:
         roles = {"planner": run_planner, "worker": run_worker, "assembler": run_assembler}
         roles[role](load(), stop)
     log.info("service ended", role=role)
+
+
+def offer_metrics(port: int) -> None:
+    """Answer `GET /metrics` from now on, in a thread of its own.
+
+    Args:
+        port: on every address of this machine; 0 for not at all.
+
+    Raises:
+        InvalidSettings: the port cannot be had.
+    """
+    if port:
+        try:
+            start_http_server(port)
+        except OSError as error:
+            raise InvalidSettings(f"EARTHEYE_METRICS_PORT={port} cannot be listened on ({error}): choose a free one") from None

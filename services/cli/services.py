@@ -47,16 +47,36 @@ def map(*, request: Annotated[JobRequest, Parameter(name="*")], timeout_s: float
     print(f"map in {result.map}: {result.blocks_done} blocks done, {result.blocks_empty} empty, {result.blocks_failed} failed")
 
 
-def serve(role: Literal["registry", "planner", "worker", "assembler"]) -> None:
+def serve(role: Literal["registry", "planner", "worker", "assembler", "admin"]) -> None:
     """Run a service until it is told to end (SIGTERM or Ctrl-C).
 
-    Example: `EARTHEYE_KAFKA_BOOTSTRAP=127.0.0.1:9092 eartheye serve worker`
+    Examples: `EARTHEYE_KAFKA_BOOTSTRAP=127.0.0.1:9092 eartheye serve worker`; `EARTHEYE_ADMIN_PORT=8090 eartheye serve admin`
 
     Parameters
     ----------
     role
-        Which service: `registry` decides about promotions; `planner`, `worker` and `assembler` make maps.
+        Which service: `registry` decides about promotions; `planner`, `worker` and `assembler` make maps; `admin` has the API and the
+        pages, at EARTHEYE_ADMIN_HOST and EARTHEYE_ADMIN_PORT, and prints the first key when there is none.
     """
+    if role == "admin":
+        from eartheye.settings import load
+        from services.admin.serve import run_admin
+
+        run_admin(load())
+        return
     from services.roles import run_role
 
     run_role(role)
+
+
+def topics() -> None:
+    """Create the topics that the broker does not have yet.
+
+    Example: `EARTHEYE_KAFKA_BOOTSTRAP=127.0.0.1:9092 eartheye topics`
+    """
+    from eartheye.bus import open_bus
+    from eartheye.contracts.messages import TOPICS
+
+    with open_bus() as bus:
+        bus.ensure_topics(TOPICS)
+    print("\n".join(TOPICS))

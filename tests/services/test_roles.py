@@ -1,0 +1,76 @@
+"""The services as processes: their metrics, and the topics they speak on."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from kafka import KafkaConsumer
+from tenacity import retry, stop_after_delay, wait_fixed
+
+from eartheye.contracts.messages import TOPICS
+from eartheye.errors import InvalidSettings
+from services.roles import offer_metrics
+from services.stack.broker import API_VERSION, embedded_broker
+
+EARTHEYE = (sys.executable, "-m", "services.cli.main")
+
+
+@pytest.fixture
+def environment(tmp_path: Path):
+    with embedded_broker() as address:
+        yield {
+            **os.environ,
+            "EARTHEYE_KAFKA_BOOTSTRAP": address,
+            "EARTHEYE_KAFKA_API_VERSION": "[2, 3]",
+            "EARTHEYE_DATABASE_URL": f"sqlite:///{tmp_path}/eartheye.db",
+            "EARTHEYE_ALLOWED_ROOTS": f'["{tmp_path}"]',
+            "EARTHEYE_JOB_WORK": str(tmp_path / "work"),
+        }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@retry(stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+def own_metrics(port: int) -> str:
+    text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    assert "eartheye_assembly_seconds_count" in text
+    return text
+
+
+@pytest.mark.server
+def test_a_service_offers_its_metrics_and_ends_on_sigterm(environment):
+    port = free_port()
+    process = subprocess.Popen([*EARTHEYE, "serve", "assembler"], env=environment | {"EARTHEYE_METRICS_PORT": str(port)})
+    try:
+        assert "process_resident_memory_bytes" in own_metrics(port)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_port_that_is_taken_is_told():
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        with pytest.raises(InvalidSettings, match=r"EARTHEYE_METRICS_PORT=.*choose a free one"):
+            offer_metrics(taken.getsockname()[1])
+
+
+@pytest.mark.server
+def test_topics_are_created(environment):
+    done = subprocess.run([*EARTHEYE, "topics"], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == list(TOPICS)
+    consumer = KafkaConsumer(bootstrap_servers=environment["EARTHEYE_KAFKA_BOOTSTRAP"], api_version=API_VERSION)
+    assert set(TOPICS) <= consumer.topics()
+    consumer.close()
