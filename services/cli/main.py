@@ -47,7 +47,7 @@ app.command("services.cli.pipelines:pipeline", group=PIPELINES, help="Compile, r
 
 app.command("services.cli.services:promote", group=SERVICES, help="Ask that a version become the champion.")
 app.command("services.cli.services:map", group=SERVICES, help="Ask for a map of a scene, and wait for it.")
-app.command("services.cli.services:serve", group=SERVICES, help="Run a service: registry, planner, worker or assembler.")
+app.command("services.cli.services:serve", group=SERVICES, help="Run a service: registry, planner, worker, assembler or admin.")
 app.command("services.cli.services:topics", group=SERVICES, help="Create the topics that the broker does not have yet.")
 
 database = App(name="database", group=SERVICES, help="Bring the platform's database to the schema of this release.")
@@ -56,6 +56,14 @@ database.command("services.cli.database:status", help="Say which schema the data
 app.command(database)
 
 app.command("services.cli.stack:stack", group=SERVERS, help="Start, look after and end the local servers.")
+
+admin = App(name="admin", group=SERVICES, help="Give, list and revoke the keys of the admin service.")
+key = App(name="key", help="Give, list and revoke API keys.")
+key.command("services.cli.admin:create", help="Give an API key; its token is printed once.")
+key.command("services.cli.admin:list_keys", name="list", help="List the API keys.")
+key.command("services.cli.admin:revoke", help="End an API key for good.")
+admin.command(key)
+app.command(admin)
 
 
 def main() -> None:

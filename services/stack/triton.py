@@ -1,9 +1,8 @@
-"""A Triton server of our own: started on loopback, waited for, and gone when the process that started it is gone."""
+"""A Triton server of our own: for the length of a block, gone when the process that started it is gone; or one of the stack's servers."""
 
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,14 +15,19 @@ from tritonclient.utils import InferenceServerException
 
 from eartheye.errors import TritonCannotRun
 from eartheye.telemetry import get_logger
+from services.stack.place import Place, free_port
+from services.stack.server import Launch, Server
 from services.stack.triton_install import TritonProgram, triton_program
 
 log = get_logger(__name__)
 
+NAME = "triton"
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 20.0
 SHARED_MEMORY_BYTES = 1 << 20
 """First size of the shared memory between server and model; it grows with what is sent. Small, for a container has 64 MB of it."""
+NOT_INHERITED = ("PYTHON", "VIRTUAL_ENV")
+"""Variables that would lead the server to another Python's packages."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -39,12 +43,7 @@ class TritonServer:
 
     def settings(self) -> dict[str, str]:
         """Return the environment variables under which models run on this server."""
-        return {
-            "EARTHEYE_PREDICTOR": "triton",
-            "EARTHEYE_TRITON_URL": self.url,
-            "EARTHEYE_TRITON_REPOSITORY": str(self.repository),
-            "EARTHEYE_TRITON_BACKEND": "python",  # the only one that the wheel carries
-        }
+        return triton_settings(self.url, self.repository)
 
 
 @contextmanager
@@ -64,7 +63,7 @@ def embedded_triton(repository: Path, log_file: Path, cache: Path) -> Iterator[T
     program = triton_program(cache)
     repository.mkdir(parents=True, exist_ok=True)
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    url = f"127.0.0.1:{_free_port()}"
+    url = f"127.0.0.1:{free_port()}"
     with log_file.open("ab") as output:
         process = subprocess.Popen(
             _command(program, repository, url),
@@ -81,6 +80,38 @@ def embedded_triton(repository: Path, log_file: Path, cache: Path) -> Iterator[T
         yield TritonServer(url, repository, process.pid)
     finally:
         _stop(process)
+
+
+def triton_server() -> Server:
+    """Return the description of the stack's server. Deployed models lie in its repository, and are loaded again when it starts."""
+
+    def prepare(place: Place) -> Launch:
+        program, repository = triton_program(place.cache), place.folder(NAME) / "repository"
+        repository.mkdir(exist_ok=True)
+        deployed = [f"--load-model={entry.name}" for entry in sorted(repository.iterdir()) if (entry / "config.pbtxt").exists()]
+        # one model that cannot be loaded must not keep the others from being served
+        lenient = ["--exit-on-error=false", "--strict-readiness=false"]
+        command = [*_command(program, repository, place.address(NAME)), *deployed, *lenient]
+        return Launch(command, _own_libraries(program), without=NOT_INHERITED)
+
+    def ready(place: Place) -> bool:
+        with closing(InferenceServerClient(place.address(NAME))) as client:
+            return _is_ready(client)
+
+    def settings(place: Place) -> dict[str, str]:
+        return triton_settings(place.address(NAME), place.folder(NAME) / "repository")
+
+    return Server(name=NAME, ports={NAME: 8001}, prepare=prepare, ready=ready, settings=settings, start_limit_s=120)
+
+
+def triton_settings(url: str, repository: Path) -> dict[str, str]:
+    """Return the environment variables under which models run on a server of the wheel."""
+    return {
+        "EARTHEYE_PREDICTOR": "triton",
+        "EARTHEYE_TRITON_URL": url,
+        "EARTHEYE_TRITON_REPOSITORY": str(repository),
+        "EARTHEYE_TRITON_BACKEND": "python",  # the only one that the wheel carries
+    }
 
 
 def _command(program: TritonProgram, repository: Path, url: str) -> list[str]:
@@ -100,10 +131,13 @@ def _command(program: TritonProgram, repository: Path, url: str) -> list[str]:
 
 
 def _environment(program: TritonProgram) -> dict[str, str]:
-    """Return the server's environment: its own Python first, and nothing that would lead it to another's packages."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    path = f"{program.root / 'bin'}:{os.environ.get('PATH', os.defpath)}"
-    return {**kept, "PATH": path, "LD_LIBRARY_PATH": program.libraries}
+    """Return the embedded server's environment."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)} | _own_libraries(program)
+
+
+def _own_libraries(program: TritonProgram) -> dict[str, str]:
+    """Return the variables that lead the server to its own Python and libraries."""
+    return {"PATH": f"{program.root / 'bin'}:{os.environ.get('PATH', os.defpath)}", "LD_LIBRARY_PATH": program.libraries}
 
 
 def _die_with(parent: int) -> Callable[[], None]:
@@ -148,9 +182,3 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         log.warning("triton does not end, killing it", pid=process.pid)
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,14 +7,15 @@ import subprocess
 import sys
 
 import pytest
-from minio import Minio
 
 from eartheye.errors import InvalidSettings, StoreFull, StoreUnavailable
 from eartheye.settings import load
 from eartheye.store import Folder
 from eartheye.store.s3 import PART_BYTES
-from services.stack.minio import start_minio
+from services.stack.minio import minio_server as description
+from tests.servers.minio import MinioServer
 from tests.servers.proxy import breaking_proxy
+from tests.servers.stack import running_servers
 
 pytestmark = pytest.mark.server
 
@@ -136,21 +137,21 @@ class TestRefusals:
     def test_a_full_server_is_told(self, minio_binary, tmp_path, monkeypatch):
         if subprocess.run(["unshare", "--map-root-user", "--mount", "true"], capture_output=True, check=False).returncode:
             pytest.skip("this system lets nobody make a mount namespace")
-        data, program = tmp_path / "data", tmp_path / "minio-on-a-small-disk"
+        data, program = tmp_path / "stack" / "minio" / "data", tmp_path / "programs" / "bin" / "minio"
+        for folder in (data, program.parent):
+            folder.mkdir(parents=True)
         program.write_text(ON_A_SMALL_DISK.format(data=data, program=minio_binary))
         program.chmod(0o755)
-        server = start_minio(data, program=program, access_key="user", secret_key="password")
-        try:
-            settings(monkeypatch, cache_dir=tmp_path / "cache", **{k.removeprefix("EARTHEYE_"): v for k, v in server.settings().items()})
-            Minio(server.endpoint, "user", "password", secure=False).make_bucket("full")
+        with running_servers((description(),), tmp_path / "stack", tmp_path / "programs") as place:
+            server = MinioServer.at(place)
+            settings(monkeypatch, cache_dir=tmp_path / "cache", **{k.removeprefix("EARTHEYE_"): v for k, v in server.settings.items()})
+            server.client().make_bucket("full")
             folder = Folder("s3://full")
             put(folder, "fits", bytes(1_000_000))
             with pytest.raises(StoreFull, match="no room in s3://full"):
                 put(folder, "too large", random.Random(0).randbytes(80_000_000))
             assert list(folder.list()) == ["fits"]
-        finally:
-            server.stop()
-            load.cache_clear()
+        load.cache_clear()
 
 
 class TestUnfinished:

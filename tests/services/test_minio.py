@@ -1,48 +1,29 @@
-"""The local MinIO server: started, restarted, refused."""
+"""The local MinIO server: where its program comes from, and that its buckets outlive it."""
 
 import io
-import socket
 from pathlib import Path
 
 import pytest
-from minio import Minio
 
 from eartheye.errors import ServerNotStarted
-from services.stack.minio import minio_program, start_minio
+from eartheye.settings import Settings
+from services.stack.minio import minio_server as description
+from services.stack.minio_install import minio_program
+from tests.servers.minio import MinioServer
+from tests.servers.stack import running_servers
 
 
 @pytest.mark.server
 def test_buckets_outlive_a_restart(minio_binary, tmp_path):
-    for expected in ([], ["kept"]):
-        server = start_minio(tmp_path / "data", program=minio_binary, access_key="user", secret_key="password")
-        try:
-            client = Minio(server.endpoint, "user", "password", secure=False)
+    for expected in (["eartheye"], ["eartheye", "kept"]):
+        with running_servers((description(),), tmp_path, Settings().cache) as place:
+            client = MinioServer.at(place).client()
             assert [bucket.name for bucket in client.list_buckets()] == expected
-            if not expected:
+            if "kept" not in expected:
                 client.make_bucket("kept")
                 client.put_object("kept", "object", io.BytesIO(b"content"), 7)
             else:
                 assert client.get_object("kept", "object").data == b"content"
-        finally:
-            server.stop()
-        assert server.process.poll() is not None
-    assert server.settings()["EARTHEYE_S3_ENDPOINT"] == server.endpoint
-
-
-@pytest.mark.server
-def test_a_taken_port_is_told_with_the_servers_own_words(minio_binary, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ServerNotStarted, match=rf"MinIO on 127.0.0.1:{port} ended with code 1(?s:.*)port is already in use"):
-            start_minio(tmp_path / "data", program=minio_binary, access_key="user", secret_key="password", port=port)
-
-
-def test_a_server_that_never_answers_is_ended(tmp_path):
-    program = tmp_path / "minio"
-    program.write_text("#!/bin/sh\necho still thinking\nexec sleep 600\n")
-    program.chmod(0o755)
-    with pytest.raises(ServerNotStarted, match=r"did not answer within 0\.5 s; see .*data\.log: still thinking"):
-        start_minio(tmp_path / "data", program=program, access_key="user", secret_key="password", timeout_s=0.5)
 
 
 def test_without_program_and_go_the_way_out_is_told(tmp_path, monkeypatch):

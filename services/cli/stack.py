@@ -1,0 +1,121 @@
+"""Commands of the local stack: real servers on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+stack = App(name="stack", help="Start, look after and end the local servers: PostgreSQL, MinIO, Kafka, MLflow, Triton.")
+
+Folder = Annotated[Path, Parameter(name="--folder")]
+"""The stack's folder: data, logs, secrets."""
+
+
+@stack.command
+def up(folder: Folder = Path(".stack")) -> None:
+    """Start the servers that do not run, on loopback, and write their addresses to `.stack/env`.
+
+    What runs is left alone; what has died is started again with its data. What has to be built or downloaded is kept in the user's cache
+    folder. A server that cannot be had here is named with what to install, and the others start (exit code 2).
+
+    Example: `eartheye stack up; set -a; . .stack/env; set +a`
+
+    Parameters
+    ----------
+    folder
+        The stack's folder: data, logs, secrets.
+    """
+    from eartheye.errors import ServerNotStarted
+    from eartheye.settings import load
+    from services.stack.local_stack import servers, write_environment
+    from services.stack.place import Place
+    from services.stack.supervisor import start_all
+
+    place = Place(folder, load().cache)
+    chosen = servers()
+    findings = start_all(chosen, place, lambda finding: print(_line(finding), flush=True))
+    environment = write_environment(place, chosen, findings)
+    print(f"\nTo use them: set -a; . {environment}; set +a")
+    if missing := [finding.server for finding in findings if finding.state == "missing"]:
+        raise ServerNotStarted(f"not started: {', '.join(missing)}; the reasons are above")
+
+
+@stack.command
+def status(folder: Folder = Path(".stack")) -> None:
+    """Show how each server is.
+
+    Example: `eartheye stack status`
+
+    Parameters
+    ----------
+    folder
+        The stack's folder.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from eartheye.settings import load
+    from services.stack.local_stack import servers
+    from services.stack.place import Place
+    from services.stack.supervisor import look
+
+    place = Place(folder, load().cache)
+    table = Table("server", "state", "address", "process", "log")
+    for server in servers():
+        found = look(server, place)
+        table.add_row(server.name, found.state, found.address, str(found.pid or ""), str(server.log_file(place)))
+    Console(highlight=False).print(table)
+
+
+@stack.command
+def logs(name: str, *, follow: bool = False, lines: int = 50, folder: Folder = Path(".stack")) -> None:
+    """Show the end of a server's log.
+
+    Example: `eartheye stack logs kafka --follow`
+
+    Parameters
+    ----------
+    name
+        The server.
+    follow
+        Go on with what it says, until Ctrl-C.
+    lines
+        How many lines of the past to show.
+    folder
+        The stack's folder.
+    """
+    from eartheye.errors import InvalidSettings
+    from eartheye.settings import load
+    from services.stack.local_stack import servers
+    from services.stack.log_reading import read_on
+    from services.stack.place import Place
+
+    known = {server.name: server for server in servers()}
+    if name not in known:
+        raise InvalidSettings(f"there is no server '{name}': name one of {', '.join(known)}")
+    for line in read_on(known[name].log_file(Place(folder, load().cache)), lines, follow):
+        print(line, flush=follow)
+
+
+@stack.command
+def down(folder: Folder = Path(".stack")) -> None:
+    """End the servers. Their data stay, and are there when they start again.
+
+    Example: `eartheye stack down`
+
+    Parameters
+    ----------
+    folder
+        The stack's folder.
+    """
+    from eartheye.settings import load
+    from services.stack.local_stack import servers
+    from services.stack.place import Place
+    from services.stack.supervisor import stop_all
+
+    stop_all(servers(), Place(folder, load().cache), lambda finding: print(_line(finding), flush=True))
+
+
+def _line(finding) -> str:  # type: ignore[no-untyped-def]
+    words = f"  {finding.words}" if finding.words else ""
+    return f"{finding.server:<9} {finding.state:<8} {finding.address:<16} {finding.seconds:5.1f} s{words}".rstrip()

@@ -1,0 +1,45 @@
+"""The stack's MLflow: tracking and registry on PostgreSQL."""
+
+import sys
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from services.stack.place import LOOPBACK, Place
+from services.stack.postgres import NAME as POSTGRES
+from services.stack.postgres import database_url
+from services.stack.server import Launch, Server
+
+NAME = "mlflow"
+ANSWER_LIMIT_S = 5
+
+
+def mlflow_server() -> Server:
+    """Return the description of the server. It keeps figures and addresses; weights and pictures lie in the object store."""
+    return Server(
+        name=NAME,
+        ports={NAME: 5000},
+        prepare=_prepare,
+        ready=_is_ready,
+        settings=lambda place: {"EARTHEYE_MLFLOW_TRACKING_URI": f"http://{place.address(NAME)}"},
+        needs=(POSTGRES,),
+        start_limit_s=120,  # the first start makes the tables
+    )
+
+
+def _prepare(place: Place) -> Launch:
+    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(place.ports[NAME]), "--workers", "1"]
+    command += ["--no-serve-artifacts", "--default-artifact-root", str(place.folder(NAME) / "artifacts")]
+    environment = {
+        "MLFLOW_BACKEND_STORE_URI": database_url(place, "mlflow"),
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    return Launch(command, environment, without=("MLFLOW_",))
+
+
+def _is_ready(place: Place) -> bool:
+    try:
+        with urlopen(f"http://{place.address(NAME)}/health", timeout=ANSWER_LIMIT_S) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False

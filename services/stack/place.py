@@ -1,0 +1,131 @@
+"""The folder of a local stack: ports, secrets and the data of each server, for its owner alone."""
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from eartheye.errors import ServerNotStarted
+
+LOOPBACK = "127.0.0.1"
+KEPT = "stack.json"
+SECRET_BYTES = 24
+
+
+class Place:
+    """Where a stack lies, and what is remembered of it between two commands.
+
+    Args:
+        root: the stack's folder.
+        cache: the user's cache folder, where programs are built and installed once.
+
+    Raises:
+        ServerNotStarted: what is remembered there cannot be read.
+    """
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        self.root = root.resolve()
+        self.cache = cache
+        self.ports: dict[str, int] = {}
+        """Port of each service, by name; chosen when its server is started."""
+        self._secrets: dict[str, str] = {}
+        self._writing = threading.RLock()
+        self._recall()
+
+    def folder(self, server: str) -> Path:
+        """Return a server's own folder."""
+        return self.root / server
+
+    def address(self, service: str) -> str:
+        """Return host and port of a service."""
+        return f"{LOOPBACK}:{self.ports[service]}"
+
+    def secret(self, name: str) -> str:
+        """Return a password of the stack: made at random when it is first asked for, and kept."""
+        with self._writing:
+            if name not in self._secrets:
+                self._secrets[name] = secrets.token_urlsafe(SECRET_BYTES)
+                self.save()
+            return self._secrets[name]
+
+    def choose_ports(self, wanted: dict[str, int]) -> list[str]:
+        """Choose the ports of a server that is about to start: those it had, else its usual ones, else free ones.
+
+        Args:
+            wanted: the usual port of each of its services.
+
+        Returns:
+            A word on each service that gets another port than its usual one.
+        """
+        words = []
+        for service, usual in wanted.items():
+            others = {port for name, port in self.ports.items() if name != service}
+            known = self.ports.get(service, usual)
+            self.ports[service] = next((port for port in (known, usual) if port not in others and is_free(port)), 0) or free_port()
+            if self.ports[service] != usual:
+                words.append(f"port {usual} is taken, {service} is on {self.ports[service]}")
+        self.save()
+        return words
+
+    def save(self) -> None:
+        """Remember ports and secrets."""
+        with self._writing:
+            write_private(self.root / KEPT, json.dumps({"ports": self.ports, "secrets": self._secrets}, indent=2))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the stack for this process; another command waits. The lock goes with the process, however it ends."""
+        make_private(self.root)
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._recall()  # the command that held it before may have changed it
+            yield
+
+    def _recall(self) -> None:
+        kept = self.root / KEPT
+        if not kept.exists():
+            return
+        try:
+            remembered = json.loads(kept.read_text())
+            self.ports, self._secrets = dict(remembered["ports"]), dict(remembered["secrets"])
+        except (ValueError, KeyError, TypeError):
+            raise ServerNotStarted(f"{kept} cannot be read: restore it, or move {self.root} away and start anew") from None
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+def write_private(path: Path, content: str) -> None:
+    """Write a file that only its owner may read; it is there whole or not at all."""
+    make_private(path.parent)
+    draft = path.with_name(f"{path.name}.part")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+    draft.replace(path)
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on a port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was in use a moment ago is free
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

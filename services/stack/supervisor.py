@@ -1,0 +1,157 @@
+"""Starting, looking after and ending the servers of a stack."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from eartheye.errors import ServerNotStarted, UserError
+from eartheye.telemetry import get_logger
+from services.stack import process
+from services.stack.place import Place, is_free, make_private
+from services.stack.server import Server
+
+log = get_logger(__name__)
+
+LOOK_EVERY_S = 0.1
+STOP_LIMIT_S = 30.0
+LAST_LINES = 15
+
+State = Literal["running", "started", "not answering", "died", "stopped", "missing", "ended", "killed"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of a server, or came of an attempt."""
+
+    server: str
+    state: State
+    address: str = ""
+    words: str = ""
+    """Why, or what to know."""
+    pid: int | None = None
+    seconds: float = 0.0
+    """How long the attempt took."""
+
+
+def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding], None]) -> list[Finding]:
+    """Start the servers that do not run, those that do not need each other at the same time. What runs is left alone.
+
+    Args:
+        servers: the stack; a server stands after those that it needs.
+        place: the stack's folder.
+        tell: is told of each server as soon as it is clear what became of it.
+
+    Returns:
+        For each server `running`, `started`, or `missing` with the reason.
+    """
+    with place.alone(), ThreadPoolExecutor(len(servers), thread_name_prefix="stack") as pool:
+        moved = {server.name: _choose_ports(server, place) for server in servers}
+        ends: dict[str, Future[Finding]] = {}
+
+        def bring_up(server: Server) -> Finding:
+            began = time.monotonic()
+            try:
+                for needed in server.needs:
+                    if ends[needed].result().state == "missing":
+                        raise ServerNotStarted(f"it needs {needed}")
+                was_alive = _start(server, place)
+                state: State = "running" if was_alive else "started"
+                words = "; ".join(moved[server.name])
+            except UserError as reason:
+                state, words = "missing", str(reason)
+            finding = _finding(server, place, state, words, time.monotonic() - began)
+            tell(finding)
+            return finding
+
+        for server in servers:
+            ends[server.name] = pool.submit(bring_up, server)
+        return [end.result() for end in ends.values()]
+
+
+def stop_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding], None]) -> list[Finding]:
+    """End the servers, those first that need others. Their data stay.
+
+    Args:
+        servers: the stack.
+        place: its folder.
+        tell: is told of each server.
+
+    Returns:
+        For each server `ended`, `killed` where it did not end by itself, or `stopped` where it did not run.
+    """
+    findings = []
+    with place.alone():
+        for server in reversed(servers):
+            began, folder = time.monotonic(), place.folder(server.name)
+            state: State = "stopped"
+            if (running := process.noted(folder)) and running.is_alive():
+                state = "ended" if running.end(server.stop_signal, STOP_LIMIT_S) else "killed"
+            process.forget(folder)
+            findings.append(_finding(server, place, state, "", time.monotonic() - began))
+            tell(findings[-1])
+    return findings
+
+
+def look(server: Server, place: Place) -> Finding:
+    """Say how a server is: `running`, `not answering`, `died` or `stopped`."""
+    running = process.noted(place.folder(server.name))
+    if running is None:
+        return _finding(server, place, "stopped")
+    if not running.is_alive():
+        return _finding(server, place, "died", f"its last words: {last_words(server, place, 1)}")
+    return _finding(server, place, "running" if server.ready(place) else "not answering")
+
+
+def last_words(server: Server, place: Place, lines: int = LAST_LINES) -> str:
+    """Return the end of a server's log."""
+    log_file = server.log_file(place)
+    return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:]) if log_file.exists() else ""
+
+
+def _choose_ports(server: Server, place: Place) -> list[str]:
+    running = process.noted(place.folder(server.name))
+    return [] if running and running.is_alive() else place.choose_ports(server.ports)
+
+
+def _start(server: Server, place: Place) -> bool:
+    """Start a server unless it runs, and wait until it is ready; say whether it ran already."""
+    folder = place.folder(server.name)
+    running = process.noted(folder)
+    was_alive = running is not None and running.is_alive()
+    if running is None or not was_alive:
+        make_private(folder)
+        launch = server.prepare(place)
+        if taken := [service for service in server.ports if not is_free(place.ports[service])]:
+            raise ServerNotStarted(f"port {place.ports[taken[0]]} was taken in the meantime: start it again")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EARTHEYE_", *launch.without))}
+        running = process.start(launch.command, inherited | launch.environment, folder, server.log_file(place))
+        log.debug("server started", server=server.name, pid=running.pid)
+    _wait_until_ready(server, place, running)
+    server.furnish(place)
+    return was_alive
+
+
+def _wait_until_ready(server: Server, place: Place, running: process.Process) -> None:
+    deadline = time.monotonic() + server.start_limit_s
+    while not server.ready(place):
+        if not running.is_alive():
+            process.forget(place.folder(server.name))
+            raise ServerNotStarted(f"it ended at its start; the end of {server.log_file(place)}:\n{last_words(server, place)}")
+        if time.monotonic() > deadline:
+            running.end(server.stop_signal, STOP_LIMIT_S)
+            process.forget(place.folder(server.name))
+            raise ServerNotStarted(
+                f"it did not answer within {server.start_limit_s:g} s and was ended; the end of {server.log_file(place)}:\n"
+                f"{last_words(server, place)}"
+            )
+        time.sleep(LOOK_EVERY_S)
+
+
+def _finding(server: Server, place: Place, state: State, words: str = "", seconds: float = 0.0) -> Finding:
+    running = process.noted(place.folder(server.name))
+    service = next(iter(server.ports))
+    address = place.address(service) if service in place.ports and state in ("running", "started", "not answering") else ""
+    return Finding(server.name, state, address, words, running.pid if running and running.is_alive() else None, seconds)

@@ -1,0 +1,41 @@
+"""Servers of the local stack for tests, on ports that nobody uses, in folders that the tests throw away."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from eartheye.errors import ServerNotStarted
+from eartheye.settings import Settings
+from services.stack.local_stack import servers, write_environment
+from services.stack.place import Place, free_port
+from services.stack.server import Server
+from services.stack.supervisor import start_all, stop_all
+
+
+@contextmanager
+def running_servers(chosen: Sequence[Server], root: Path, cache: Path) -> Iterator[Place]:
+    """Start servers, and end them with the block; raises ServerNotStarted where one cannot be had."""
+    place = Place(root, cache)
+    place.ports = {service: free_port() for server in chosen for service in server.ports}
+    place.save()
+    try:
+        findings = start_all(chosen, place, lambda finding: None)
+        if missing := [f"{finding.server}: {finding.words}" for finding in findings if finding.state == "missing"]:
+            raise ServerNotStarted("; ".join(missing))
+        write_environment(place, chosen, findings)
+        yield place
+    finally:
+        stop_all(chosen, place, lambda finding: None)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """All servers of the stack, running; tests that need them are skipped where one cannot be had."""
+    chosen = servers()
+    try:
+        with running_servers(chosen, tmp_path_factory.mktemp("stack"), Settings().cache) as place:
+            yield place
+    except ServerNotStarted as reason:
+        pytest.skip(str(reason))
