@@ -8,6 +8,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from components.sampler.cells import Layers
+from components.sampler.outline import around_the_earth, outline
 from components.sampler.zones import Zones
 from eartheye.contracts import Catalogue
 from eartheye.contracts.catalogue import Elevation, LandCover, Regions
@@ -62,6 +63,7 @@ def open_layers(
 
     Raises:
         EmptyArea: no land cover lies under the scenes.
+        InvalidCatalogue: a layer lies around a pole.
         UnreadableRaster: land cover or elevation cannot be opened.
         MissingCrs: one of them does not say where on Earth it lies.
         WrongBands: one of them has more than one band.
@@ -71,7 +73,7 @@ def open_layers(
         open_scene(f"{data.root}/{cover.path}", bands=("land cover",), crs=cover.crs) as land_cover,
         open_scene(f"{data.root}/{elevation.path}", bands=("elevation",)) as heights,
     ):
-        area = _around_the_earth(land_cover.footprint)
+        area = around_the_earth(outline(land_cover))
         area = area if scenes is None else shapely.intersection(area, scenes)
         if area.is_empty:
             raise EmptyArea(f"the scenes lie outside the land cover {cover.path}: give a land cover of their area")
@@ -85,12 +87,6 @@ def open_layers(
             area=Zones(grid, [area], [1]),
             window=grid.window(west, south, east, north),
         )
-
-
-def _around_the_earth(footprint: shapely.Polygon) -> shapely.Geometry:
-    """Return an outline with longitudes from -180 to 180; some rasters count them from 0 to 360."""
-    turned = shapely.transform(footprint, lambda degrees: degrees - (360.0, 0.0))
-    return shapely.intersection(shapely.union(footprint, turned), shapely.box(-180.0, -90.0, 180.0, 90.0))
 
 
 def read_regions(data: Folder, entry: Regions) -> gpd.GeoDataFrame:
@@ -138,7 +134,7 @@ def ground_of_scenes(data: Folder, catalogue: Catalogue) -> shapely.Geometry:
             continue
         try:
             with open_scene(f"{data.root}/{entry.path}") as scene:
-                footprints.append(scene.footprint)
+                footprints.append(around_the_earth(outline(scene)))
         except (UnreadableRaster, MissingCrs) as error:
             log.warning("scene left out of the sampling area", scene=entry.path, reason=str(error))
     if not footprints:

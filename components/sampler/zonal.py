@@ -8,6 +8,7 @@ import pyproj
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from components.sampler.outline import TURNS_DEG, outline
 from eartheye.grid import EaseGrid, GridWindow
 from eartheye.raster import Scene
 from eartheye.raster.reference import place, to_wgs84
@@ -99,12 +100,16 @@ def _chunks(first: int, end: int, parts_in_row: int) -> Iterator[range]:
 def _window_of(scene: Scene, grid: EaseGrid, window: GridWindow) -> Window | None:
     """Return the window of the scene that holds the cells' pixels, None where the two do not meet."""
     west, south, east, north = grid.bounds(window)
-    own = scene.footprint.bounds
-    west, south, east, north = max(west, own[0]), max(south, own[1]), min(east, own[2]), min(north, own[3])
-    if west >= east or south >= north:
+    own = outline(scene).bounds
+    south, north = max(south, own[1]), min(north, own[3])
+    # a scene across 180 degrees can meet the window on both sides of the Earth
+    sides = [(turn, max(west + turn, own[0]), min(east + turn, own[2])) for turn in TURNS_DEG]
+    met = [(start - turn, end - turn) for turn, start, end in sides if start < end]
+    if not met or south >= north:
         return None
     from_degrees = pyproj.Transformer.from_crs("EPSG:4326", scene.crs.to_wkt(), always_xy=True)
-    left, bottom, right, top = from_degrees.transform_bounds(west, south, east, north)
+    boxes = np.array([from_degrees.transform_bounds(start, south, end, north) for start, end in met])
+    (left, bottom), (right, top) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     columns, rows = place(~scene.transform, np.array([left, left, right, right]), np.array([bottom, top, bottom, top]))
     first_column, end_column = max(0, math.floor(columns.min()) - MARGIN_PX), min(scene.width, math.ceil(columns.max()) + MARGIN_PX)
     first_row, end_row = max(0, math.floor(rows.min()) - MARGIN_PX), min(scene.height, math.ceil(rows.max()) + MARGIN_PX)
