@@ -9,7 +9,10 @@ from pathlib import Path
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from eartheye.bus import open_bus
+from eartheye.contracts.messages import TOPICS
 from eartheye.errors import ServerNotStarted
+from eartheye.settings import Settings
 from services.stack.data_folder import make_whole
 from services.stack.kafka_install import java_program, kafka_jars
 from services.stack.place import LOOPBACK, Place, is_free
@@ -28,6 +31,7 @@ def kafka_server() -> Server:
         ports={NAME: 9092, "kafka-controller": 9093},
         prepare=_prepare,
         ready=_is_ready,
+        furnish=_furnish,
         settings=lambda place: {"EARTHEYE_KAFKA_BOOTSTRAP": place.address(NAME)},
         start_limit_s=90,
     )
@@ -94,6 +98,12 @@ def _is_ready(place: Place) -> bool:
             admin.close()
     except KafkaError:
         return False
+
+
+def _furnish(place: Place) -> None:
+    """Make the platform's topics."""
+    with open_bus(Settings(kafka_bootstrap=place.address(NAME), kafka_username="", kafka_api_version=None)) as bus:
+        bus.ensure_topics(TOPICS)
 
 
 LOGGING = """Configuration:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import create_engine
 
 from eartheye.errors import ServerNotStarted
+from services.schema.migrate import upgrade
 from services.stack.data_folder import make_whole
 from services.stack.place import LOOPBACK, Place, write_private
 from services.stack.server import Launch, Server
@@ -108,7 +110,7 @@ def _is_ready(place: Place) -> bool:
 
 
 def _furnish(place: Place) -> None:
-    """Make the role and its databases."""
+    """Make the role and its databases, and bring the platform's to the schema of this release."""
     with _connect(place, SUPERUSER, place.secret("postgres_superuser_password"), "postgres") as connection:
         role, password = sql.Identifier(USER), sql.Literal(place.secret("postgres_password"))
         if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (USER,)).fetchone() is None:
@@ -117,3 +119,4 @@ def _furnish(place: Place) -> None:
         for database in DATABASES:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), role))
+    upgrade(create_engine(database_url(place, USER)))
