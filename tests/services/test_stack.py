@@ -1,0 +1,226 @@
+"""The supervisor of the local stack, on small servers that start in a moment."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from eartheye.errors import InvalidSettings, ServerNotStarted
+from services.cli import stack as commands
+from services.stack import local_stack
+from services.stack.data_folder import make_whole
+from services.stack.local_stack import read_environment, write_environment
+from services.stack.log_reading import read_on
+from services.stack.place import LOOPBACK, Place, free_port
+from services.stack.process import PID_FILE, noted, start_mark
+from services.stack.server import Launch, Server
+from services.stack.supervisor import look, start_all, stop_all
+
+LISTEN = """
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening", os.environ.get("SECRET"), flush=True)
+while True:
+    listener.accept()[0].close()
+"""
+SAY_AND_END = "import sys; print('the disk is on fire'); sys.exit(3)"
+SAY_AND_SLEEP = "import time; print('still thinking', flush=True); time.sleep(600)"
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def small_server(name: str = "small", script: str = LISTEN, needs: tuple[str, ...] = (), limit_s: float = 20.0) -> Server:
+    def prepare(place: Place) -> Launch:
+        return Launch([sys.executable, "-S", "-c", script, str(place.ports[name])], {"SECRET": place.secret(name)})
+
+    return Server(
+        name=name,
+        ports={name: free_port()},
+        prepare=prepare,
+        ready=lambda place: answers(place.ports[name]),
+        settings=lambda place: {"EARTHEYE_S3_ENDPOINT": place.address(name), "EARTHEYE_S3_SECRET_KEY": f"it's {place.secret(name)}"},
+        needs=needs,
+        start_limit_s=limit_s,
+    )
+
+
+def unavailable(place: Place) -> Launch:
+    raise ServerNotStarted("it runs on Java: install Java 17")
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path / "stack", tmp_path / "cache")
+
+
+@pytest.fixture
+def up(place):
+    """Start servers of a test, and end them after it."""
+    started: list[Server] = []
+
+    def start(*servers: Server):
+        started[:] = servers
+        return start_all(servers, place, lambda finding: None)
+
+    yield start
+    stop_all(started, place, lambda finding: None)
+
+
+def test_servers_outlive_the_command_and_are_found_by_the_next(up, place):
+    server = small_server()
+    (first,) = up(server)
+    (second,) = up(server)
+    assert (first.state, second.state) == ("started", "running")
+    assert first.pid == second.pid
+    assert look(server, Place(place.root, place.cache)).state == "running"
+    assert os.getsid(first.pid) == first.pid
+    (ended,) = stop_all([server], place, lambda finding: None)
+    assert (ended.state, start_mark(first.pid)) == ("ended", None)
+    assert look(server, place).state == "stopped"
+
+
+def test_what_has_died_is_started_again_where_it_was(up, place):
+    server = small_server()
+    (first,) = up(server)
+    noted(place.folder("small")).end(signal.SIGKILL, 10)
+    assert look(server, place).state == "died"
+    (second,) = up(server)
+    assert (second.state, second.address) == ("started", first.address)
+    assert second.pid != first.pid
+
+
+def test_a_stale_pid_file_ends_nobody(up, place):
+    stranger = subprocess.Popen(["sleep", "600"])
+    try:
+        server = small_server()
+        folder = place.folder("small")
+        folder.mkdir(parents=True)
+        (folder / PID_FILE).write_text(json.dumps({"pid": stranger.pid, "started": "another boot/17"}))
+        assert look(server, place).state == "died"
+        assert stop_all([server], place, lambda finding: None)[0].state == "stopped"
+        (folder / PID_FILE).write_text(json.dumps({"pid": stranger.pid, "started": "another boot/17"}))
+        assert up(server)[0].state == "started"
+        assert noted(folder).pid != stranger.pid
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_damaged_pid_file_is_none(up, place):
+    place.folder("small").mkdir(parents=True)
+    (place.folder("small") / PID_FILE).write_text("{")
+    assert up(small_server())[0].state == "started"
+
+
+def test_a_taken_port_gives_another_and_says_so(up, place):
+    server = small_server()
+    with socket.create_server((LOOPBACK, server.ports["small"])):
+        (found,) = up(server)
+        assert found.words == f"port {server.ports['small']} is taken, small is on {place.ports['small']}"
+        assert found.address == f"127.0.0.1:{place.ports['small']}"
+        assert place.ports["small"] != server.ports["small"]
+
+
+def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(up, place):
+    good, bad = small_server(), small_server("bad", SAY_AND_END)
+    dependent = small_server("dependent", needs=("bad",))
+    found = {finding.server: finding for finding in up(good, bad, dependent)}
+    assert found["small"].state == "started"
+    assert (found["bad"].state, found["dependent"].state) == ("missing", "missing")
+    assert "ended at its start" in found["bad"].words
+    assert "the disk is on fire" in found["bad"].words
+    assert found["dependent"].words == "it needs bad"
+
+
+def test_a_server_that_never_answers_is_ended(up, place):
+    (found,) = up(small_server(script=SAY_AND_SLEEP, limit_s=1.0))
+    assert "did not answer within 1 s and was ended" in found.words
+    assert "still thinking" in found.words
+    assert noted(place.folder("small")) is None
+
+
+def test_secrets_and_environment_are_for_their_owner_alone(up, place):
+    server = small_server()
+    findings = up(server)
+    path = write_environment(place, [server], findings)
+    for private in (path, place.root / "stack.json", place.folder("small") / PID_FILE):
+        assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    assert stat.S_IMODE(place.root.stat().st_mode) == 0o700
+    said = subprocess.run(["sh", "-c", f'. {path}; printf %s "$EARTHEYE_S3_SECRET_KEY"'], capture_output=True, text=True, check=True)
+    assert said.stdout == read_environment(place.root)["EARTHEYE_S3_SECRET_KEY"] == f"it's {place.secret('small')}"
+    assert Place(place.root, place.cache).secret("small") == place.secret("small")
+    assert place.secret("small") not in Path(f"/proc/{findings[0].pid}/cmdline").read_text()
+
+
+def test_a_stack_whose_memory_is_damaged_is_left_alone(place):
+    place.secret("small")
+    (place.root / "stack.json").write_text('{"ports": ')
+    with pytest.raises(ServerNotStarted, match=r"stack\.json cannot be read: restore it, or move .* away"):
+        Place(place.root, place.cache)
+
+
+def test_a_half_written_data_folder_is_refused(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "base").write_text("")
+    with pytest.raises(ServerNotStarted, match="holds files but no PG_VERSION, so it is half-written: move it away"):
+        make_whole(data, "PG_VERSION", lambda folder: None)
+    assert (data / "base").exists()
+
+
+def test_data_that_a_killed_start_left_in_the_making_are_made_anew(tmp_path):
+    (tmp_path / "data.part").mkdir()
+    (tmp_path / "data.part" / "half").write_text("")
+    data = make_whole(tmp_path / "data", "whole", lambda folder: (folder / "whole").write_text("1"))
+    assert [path.name for path in data.iterdir()] == ["whole"]
+    with pytest.raises(ZeroDivisionError):
+        make_whole(tmp_path / "other", "whole", lambda folder: 1 / 0)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_command_names_what_is_missing_starts_the_others_and_fails(up, place, monkeypatch, capsys):
+    good = small_server()
+    java = Server("kafka", {"kafka": free_port()}, unavailable, lambda place: False, lambda place: {})
+    monkeypatch.setattr(local_stack, "servers", lambda: (good, java))
+    with pytest.raises(ServerNotStarted, match="not started: kafka"):
+        commands.up(place.root)
+    commands.status(place.root)
+    said = capsys.readouterr().out
+    assert "it runs on Java: install Java 17" in said
+    assert f"set -a; . {place.root / 'env'}; set +a" in said
+    assert "running" in said
+    assert "stopped" in said
+    commands.logs("small", folder=place.root)
+    assert f"listening {Place(place.root, place.cache).secret('small')}" in capsys.readouterr().out
+    commands.down(place.root)
+    assert "ended" in capsys.readouterr().out
+    with pytest.raises(InvalidSettings, match="there is no server 'redis': name one of small, kafka"):
+        commands.logs("redis", folder=place.root)
+
+
+def test_a_log_is_followed(tmp_path):
+    log_file = tmp_path / "log"
+    log_file.write_text("one\ntwo\n")
+    lines = read_on(log_file, 1, follow=True)
+    assert next(lines) == "two"
+    threading.Timer(0.2, lambda: log_file.open("a").write("three\n")).start()
+    assert next(lines) == "three"
+
+
+def test_without_a_stack_the_way_to_one_is_told(tmp_path):
+    with pytest.raises(InvalidSettings, match="start the servers with `eartheye stack up`"):
+        read_environment(tmp_path)
