@@ -173,6 +173,14 @@ class RequestRejected(UserError):
     """A request was refused, with the reason."""
 
 
+class OutsideRoots(RequestRejected):
+    """A request names a path outside the folders of the service."""
+
+
+class NameTaken(RequestRejected):
+    """Another request has the name already."""
+
+
 class GateNotPassed(UserError):
     """A candidate did not pass the promotion gate."""
 
@@ -193,5 +201,24 @@ class JobFailed(UserError):
     """A job ended without its result."""
 
 
+class JobRests(UserError):
+    """What was asked of a job does not fit the state that it is in."""
+
+
 class StepFailed(UserError):
     """A step of a pipeline ended with an error."""
+
+
+# --- admin service
+
+
+class NotSignedIn(UserError):
+    """There is no API key, or it is not in force."""
+
+
+class NotAllowed(UserError):
+    """The key's role does not suffice."""
+
+
+class NotThere(UserError):
+    """What was asked for does not exist."""

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from eartheye.contracts import Map
 from eartheye.contracts.messages import BlockOutcome, JobCommand, JobRequest
 from eartheye.database import now
-from eartheye.errors import RequestRejected
+from eartheye.errors import NameTaken, RequestRejected
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from services.inference.block_states import record_outcome, reopen_block
@@ -21,14 +21,14 @@ def note_request(session: Session, request: JobRequest) -> None:
     """Note a job that is asked for; the result of one that has ended is told again, unless its map was removed since.
 
     Raises:
-        RequestRejected: the name belongs to another request.
+        NameTaken: the name belongs to another request.
     """
     fields = request.model_dump(mode="json")
     job = session.get(Job, request.job)
     if job is None:
         session.add(Job(job=request.job, request=fields, asked_at=now()))
     elif job.request != fields:
-        raise RequestRejected(f"another request has the name '{request.job}': give the job another")
+        raise NameTaken(f"another request has the name '{request.job}': give the job another")
     elif job.state == "done" and not Folder(job.output or "").exists(Map.name):
         redrive(session, job)
     elif job.state in ENDED:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from eartheye.errors import InvalidName, RequestRejected
+from eartheye.errors import InvalidName, OutsideRoots, RequestRejected
 from eartheye.store import open_store
 
 
@@ -15,7 +15,8 @@ def inside_roots(uri: str, roots: Sequence[str]) -> str:
         roots: the allowed folders, in the same forms.
 
     Raises:
-        RequestRejected: it lies elsewhere, or is no URI of a store.
+        OutsideRoots: it lies elsewhere.
+        RequestRejected: it is no URI of a store.
     """
     try:
         plain = _plain(uri)
@@ -24,9 +25,7 @@ def inside_roots(uri: str, roots: Sequence[str]) -> str:
     for root in map(_plain, roots):
         if plain == root or plain.startswith(root.rstrip("/") + "/"):
             return plain
-    raise RequestRejected(
-        f"{uri} is outside the folders of this service: {', '.join(roots) or 'none is allowed, set EARTHEYE_ALLOWED_ROOTS'}"
-    )
+    raise OutsideRoots(f"{uri} is outside the folders of this service: {', '.join(roots) or 'none is allowed, set EARTHEYE_ALLOWED_ROOTS'}")
 
 
 def _plain(uri: str) -> str:

@@ -7,6 +7,7 @@ from eartheye.database import Base
 
 def platform_metadata() -> MetaData:
     """Return the metadata of all tables, which the migrations have to reproduce."""
+    import services.admin.keys.tables
     import services.inference.tables
     import services.registry.tables  # noqa: F401
 

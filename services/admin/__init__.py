@@ -1,0 +1,1 @@
+"""The admin service: an API under `/v1`, and pages in the same process."""

@@ -1,0 +1,1 @@
+"""Datasets: the folders of sites and of tiles, on a map and as pictures."""

@@ -1,0 +1,1 @@
+"""Health: whether this service lives, and whether the servers behind it answer."""

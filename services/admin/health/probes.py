@@ -1,0 +1,137 @@
+"""Asking each server behind the ports whether it answers."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from pydantic import BaseModel
+from sqlalchemy import create_engine, make_url, text
+
+from eartheye.bus import open_bus
+from eartheye.contracts.messages import JOB_REQUESTS
+from eartheye.errors import PredictorUnavailable, TrackingUnavailable
+from eartheye.settings import Settings
+from eartheye.store import Folder
+from services.admin.platform import Platform
+
+LIMIT_S = 5.0
+"""A server that takes longer counts as down."""
+FRESH_S = 2.0
+"""For how long an answer is given again: however many ask, the servers are asked this often."""
+Server = Literal["database", "bus", "store", "tracking", "predictor"]
+
+
+class ServerHealth(BaseModel):
+    """How a server answered."""
+
+    server: Server
+    ok: bool
+    words: str
+    """What it is and where, or why it does not answer."""
+
+
+class Probes:
+    """Asks all servers at once, within a time limit.
+
+    Args:
+        platform: the servers.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._pool = ThreadPoolExecutor(max_workers=10, thread_name_prefix="probe")
+        self._lock = Lock()
+        self._asked_at, self._answers = float("-inf"), list[ServerHealth]()
+
+    def ask(self) -> list[ServerHealth]:
+        """Return how each server answered."""
+        with self._lock:
+            if time.monotonic() - self._asked_at > FRESH_S:
+                self._answers, self._asked_at = self._ask_now(), time.monotonic()
+            return self._answers
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ask_now(self) -> list[ServerHealth]:
+        settings = self._platform.settings
+        questions: dict[Server, Callable[[], str]] = {
+            "database": lambda: _database(self._platform),
+            "bus": lambda: _bus(settings),
+            "store": lambda: _store(settings),
+            "tracking": lambda: _tracking(settings),
+            "predictor": lambda: _predictor(settings),
+        }
+        asked = {server: self._pool.submit(question) for server, question in questions.items()}
+        wait(asked.values(), timeout=LIMIT_S)
+        answers = []
+        for server, answer in asked.items():
+            if not answer.done():
+                answers.append(ServerHealth(server=server, ok=False, words=f"no answer within {LIMIT_S:g} s"))
+            elif error := answer.exception():
+                answers.append(ServerHealth(server=server, ok=False, words=str(error) or type(error).__name__))
+            else:
+                answers.append(ServerHealth(server=server, ok=True, words=answer.result()))
+        return answers
+
+
+def _database(platform: Platform) -> str:
+    with platform.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    return platform.engine.url.render_as_string(hide_password=True)
+
+
+def _bus(settings: Settings) -> str:
+    with open_bus(settings.model_copy(update={"kafka_timeout_s": LIMIT_S - 1})) as bus:
+        bus.ensure_topics((JOB_REQUESTS,))
+    return f"Kafka at {settings.kafka_bootstrap}"
+
+
+def _store(settings: Settings) -> str:
+    Folder(settings.job_work).exists("health")
+    return settings.job_work
+
+
+def _tracking(settings: Settings) -> str:
+    uri = settings.mlflow_tracking_uri
+    if uri.startswith("http"):
+        # MLflow's own client asks again for minutes before it says that the server is down.
+        try:
+            with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=LIMIT_S - 1):  # noqa: S310 - http by the line above
+                return f"MLflow at {uri}"
+        except (urllib.error.URLError, OSError) as error:
+            raise TrackingUnavailable(f"MLflow at {uri} does not answer: {error}") from error
+    url = make_url(uri)
+    if url.database and url.drivername.startswith("sqlite") and not Path(url.database).exists():
+        return f"MLflow on {uri}, made when it is first used"
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    finally:
+        engine.dispose()
+    return f"MLflow on {url.render_as_string(hide_password=True)}"
+
+
+def _predictor(settings: Settings) -> str:
+    if settings.predictor != "triton":
+        return f"{settings.predictor} in the workers' own processes"
+    from tritonclient.grpc import InferenceServerClient
+    from tritonclient.utils import InferenceServerException
+
+    client = InferenceServerClient(settings.triton_url)
+    try:
+        ready = client.is_server_ready(client_timeout=LIMIT_S - 1)
+    except InferenceServerException as error:
+        raise PredictorUnavailable(f"Triton at {settings.triton_url} does not answer: {error}") from error
+    finally:
+        client.close()
+    if not ready:
+        raise PredictorUnavailable(f"Triton at {settings.triton_url} is not ready")
+    return f"Triton at {settings.triton_url}"

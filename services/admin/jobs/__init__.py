@@ -1,0 +1,1 @@
+"""Mapping jobs: submitted, watched, cancelled, looked at."""

@@ -1,0 +1,1 @@
+"""Metrics of this service and of the platform's tables, for Prometheus."""

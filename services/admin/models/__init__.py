@@ -1,0 +1,1 @@
+"""Models: their versions, the gate's verdict, promotion and rollback."""

@@ -1,0 +1,53 @@
+"""What the routes and pages work on: the platform as the settings name it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+
+from eartheye.bus import Bus, open_bus
+from eartheye.contracts import GatePolicy
+from eartheye.database import connect
+from eartheye.settings import Settings
+from services.schema.migrate import require_schema
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything behind the API."""
+
+    settings: Settings
+    engine: Engine
+    """The platform's database."""
+    bus: Bus
+    policy: GatePolicy
+    """What the gate asks of a candidate."""
+
+
+@contextmanager
+def open_platform(settings: Settings, policy: GatePolicy = GatePolicy()) -> Iterator[Platform]:
+    """Connect to the platform for the length of a block.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+        SchemaMismatch: it has the schema of another release.
+    """
+    engine = connect(settings)
+    require_schema(engine)
+    try:
+        with open_bus(settings) as bus:
+            yield Platform(settings, engine, bus, policy)
+    finally:
+        engine.dispose()
+
+
+def _platform(request: Request) -> Platform:
+    platform: Platform = request.app.state.platform
+    return platform
+
+
+PlatformDep = Annotated[Platform, Depends(_platform)]
+"""The platform, as an argument of a route."""

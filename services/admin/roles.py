@@ -1,0 +1,37 @@
+"""The roles, and which of them each route needs."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What the holder of a key may do; each role may do all that those before it may."""
+
+    VIEWER = "viewer"
+    """Look at everything but keys."""
+    OPERATOR = "operator"
+    """Submit and cancel jobs."""
+    PROMOTER = "promoter"
+    """Decide which version of a model serves."""
+    ADMIN = "admin"
+    """Give and revoke keys."""
+
+    def may(self, needed: "Role") -> bool:
+        """Say whether this role suffices where `needed` is asked."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+EVERYONE = None
+"""No key is asked: what answers holds no names, addresses or reasons."""
+
+ACCESS: dict[str, Role | None] = {
+    "GET /v1/health/live": EVERYONE,
+    "GET /v1/health/ready": EVERYONE,
+    "GET /v1/health/servers": Role.VIEWER,
+    "GET /v1/metrics": EVERYONE,
+    "GET /v1/keys": Role.ADMIN,
+    "GET /v1/keys/mine": Role.VIEWER,
+    "POST /v1/keys": Role.ADMIN,
+    "DELETE /v1/keys/{key}": Role.ADMIN,
+}
+"""The least role that each route asks for. A route that is not here answers nobody."""

@@ -1,0 +1,76 @@
+"""Commands that look after the keys of the admin service."""
+
+import datetime as dt
+from typing import Literal
+
+
+def create(name: str, *, role: Literal["viewer", "operator", "promoter", "admin"] = "viewer", days: int | None = None) -> None:
+    """Give an API key. Its token is printed once and kept nowhere.
+
+    Example: `eartheye admin key create dashboards --role viewer --days 90`
+
+    Parameters
+    ----------
+    name
+        Whose it is, or what for.
+    role
+        What it may do: look; also submit jobs; also promote; also give and revoke keys.
+    days
+        How long it is in force; without it, until it is revoked.
+    """
+    from eartheye.errors import InvalidConfig
+    from services.admin.keys.store import create_key
+    from services.admin.roles import Role
+
+    if days is not None and days <= 0:
+        raise InvalidConfig(f"a key of {days} days would never be in force: give --days 1 or more")
+    lifetime = None if days is None else dt.timedelta(days=days)
+    print(create_key(_engine(), name, Role(role), "command line", lifetime).token)
+
+
+def list_keys() -> None:
+    """List the API keys, the newest first.
+
+    Example: `eartheye admin key list`
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from eartheye.database import now
+    from services.admin.keys.store import list_keys
+
+    table = Table("key", "name", "role", "created", "expires", "last used", "state")
+    for key in list_keys(_engine()):
+        expired = key.expires_at is not None and key.expires_at <= now()
+        state = "revoked" if key.revoked_at else "expired" if expired else "in force"
+        table.add_row(key.key, key.name, key.role, *map(_day, (key.created_at, key.expires_at, key.last_used_at)), state)
+    Console(highlight=False).print(table)
+
+
+def revoke(key: str) -> None:
+    """End an API key for good.
+
+    Example: `eartheye admin key revoke 1f09a3c2b7de`
+
+    Parameters
+    ----------
+    key
+        Its visible part, as the list shows it.
+    """
+    from services.admin.keys.store import revoke_key
+
+    revoked = revoke_key(_engine(), key)
+    print(f"key {revoked.key} ({revoked.name}) is revoked")
+
+
+def _engine():  # type: ignore[no-untyped-def]
+    from eartheye.database import connect
+    from services.schema.migrate import require_schema
+
+    engine = connect()
+    require_schema(engine)
+    return engine
+
+
+def _day(moment: dt.datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""

@@ -1,0 +1,119 @@
+"""Keys and roles: who may ask for what."""
+
+import datetime as dt
+import re
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from eartheye.database import now
+from services.admin.keys.store import check_token, create_first_key, create_key, list_keys, revoke_key
+from services.admin.keys.tables import ApiKey
+from services.admin.roles import ACCESS, Role
+
+PATH = {
+    "model": "landcover",
+    "version": "1",
+    "job": "nobody",
+    "name": "map.tif",
+    "z": "0",
+    "x": "0",
+    "y": "0",
+    "tile": "0",
+    "key": "nobody",
+}
+
+
+def path_of(action: str) -> tuple[str, str]:
+    method, path = action.split(" ")
+    return method, re.sub(r"\{(\w+)\}", lambda found: PATH[found[1]], path)
+
+
+def test_every_route_has_its_role(admin):
+    described = admin.client.get("/v1/openapi.json").json()["paths"]
+    assert {f"{method.upper()} {path}" for path, operations in described.items() for method in operations} == set(ACCESS)
+
+
+@pytest.mark.parametrize("role", [None, *Role])
+@pytest.mark.parametrize("action", ACCESS)
+def test_a_route_answers_the_roles_that_suffice(admin, action, role):
+    needed = ACCESS[action]
+    status = admin.ask(*path_of(action), role).status_code
+    if needed is None:
+        assert status == 200
+    elif role is None:
+        assert status == 401
+    elif not role.may(needed):
+        assert status == 403
+    else:
+        assert status not in (401, 403, 405, 500)
+
+
+def test_roles_may_ever_more():
+    assert [[role.may(needed) for needed in Role] for role in Role] == [[i >= j for j in range(4)] for i in range(4)]
+
+
+def test_a_key_is_in_force_until_it_expires(admin):
+    made = create_key(admin.platform.engine, "short", Role.VIEWER, "test", dt.timedelta(days=1))
+    headers = {"Authorization": f"Bearer {made.token}"}
+    assert admin.client.get("/v1/keys/mine", headers=headers).json() == {"key": made.key.key, "name": "short", "role": "viewer"}
+    with Session(admin.platform.engine) as session, session.begin():
+        session.execute(update(ApiKey).where(ApiKey.key == made.key.key).values(expires_at=now() - dt.timedelta(seconds=1)))
+    refused = admin.client.get("/v1/keys/mine", headers=headers)
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert refused.json()["type"] == "urn:eartheye:problem:not-signed-in"
+    assert "expired on" in refused.json()["detail"]
+
+
+def test_a_key_given_over_the_api_works_until_it_is_revoked(admin):
+    given = admin.ask("POST", "/v1/keys", json={"name": "dashboards", "role": "viewer", "days": 90})
+    assert given.status_code == 201
+    token, key = given.json()["token"], given.json()["key"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert admin.client.get("/v1/keys/mine", headers=headers).status_code == 200
+    assert admin.ask("DELETE", f"/v1/keys/{key}").json()["revoked_at"] is not None
+    refused = admin.client.get("/v1/keys/mine", headers=headers)
+    assert (refused.status_code, "was revoked" in refused.json()["detail"]) == (401, True)
+    assert admin.ask("DELETE", "/v1/keys/unheardof").status_code == 404
+
+
+def test_the_secret_is_kept_nowhere(admin):
+    made = create_key(admin.platform.engine, "secret", Role.VIEWER, "test")
+    secret = made.token.rpartition("_")[2]
+    assert len(secret) == 64
+    assert secret.encode() not in (admin.root / "eartheye.db").read_bytes() + (admin.root / "eartheye.db-wal").read_bytes()
+    assert "secret_sha256" not in admin.ask("GET", "/v1/keys").json()[0]
+
+
+@pytest.mark.parametrize("token", ["", "ek_", "ek_first_" + "0" * 64, "nonsense", "ek_x_' OR 1=1 --"])
+def test_what_is_no_key_is_refused(admin, token):
+    assert admin.client.get("/v1/keys/mine", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+def test_the_right_key_with_another_secret_is_refused(admin):
+    made = create_key(admin.platform.engine, "guessed", Role.ADMIN, "test")
+    wrong = made.token[:-1] + ("0" if made.token[-1] != "0" else "1")
+    assert admin.client.get("/v1/keys/mine", headers={"Authorization": f"Bearer {wrong}"}).status_code == 401
+
+
+def test_the_last_use_is_noted(admin):
+    made = create_key(admin.platform.engine, "used", Role.VIEWER, "test")
+    assert made.key.last_used_at is None
+    check_token(admin.platform.engine, made.token)
+    assert next(key for key in list_keys(admin.platform.engine) if key.key == made.key.key).last_used_at is not None
+
+
+def test_the_first_key_is_made_once(tmp_path):
+    from eartheye.database import connect
+    from eartheye.settings import Settings
+    from services.schema.migrate import require_schema
+
+    engine = connect(Settings(database_url=f"sqlite:///{tmp_path}/first.db"))
+    require_schema(engine)
+    first = create_first_key(engine)
+    assert first is not None
+    assert (check_token(engine, first.token).role, create_first_key(engine)) == ("admin", None)
+    revoke_key(engine, "first")
+    assert create_first_key(engine) is None

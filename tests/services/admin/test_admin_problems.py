@@ -1,0 +1,71 @@
+"""What goes wrong is told in one form."""
+
+import pytest
+
+from services.admin.requests import BODY_LIMIT_BYTES
+
+FIELDS = {"type", "title", "status", "detail", "instance", "request_id"}
+
+
+def is_problem(response, status: int, slug: str) -> bool:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert set(body) >= FIELDS
+    assert body["request_id"] == response.headers["x-request-id"]
+    assert (body["type"], body["status"]) == (f"urn:eartheye:problem:{slug}", status)
+    return True
+
+
+def test_a_path_that_is_not_there(admin):
+    assert is_problem(admin.ask("GET", "/v1/nothing"), 404, "not-found")
+
+
+def test_a_method_that_a_path_does_not_have(admin):
+    response = admin.ask("PUT", "/v1/metrics")
+    assert is_problem(response, 405, "method-not-allowed")
+    assert response.headers["allow"] == "GET"
+
+
+def test_a_body_of_another_form_names_its_fields_and_not_their_values(admin):
+    response = admin.ask("POST", "/v1/keys", json={"name": "x", "role": "emperor", "pass": "hunter2"})
+    assert is_problem(response, 422, "invalid-request")
+    assert {error["field"] for error in response.json()["errors"]} == {"body.role", "body.pass"}
+    assert "hunter2" not in response.text
+
+
+def test_a_body_that_is_no_json(admin):
+    response = admin.ask("POST", "/v1/keys", content=b"{", headers={"Content-Type": "application/json"})
+    assert is_problem(response, 422, "invalid-request")
+
+
+def test_a_fault_tells_its_id_and_no_more(admin, monkeypatch):
+    monkeypatch.setattr("services.admin.keys.routes.list_keys", lambda engine: 1 / 0)
+    response = admin.ask("GET", "/v1/keys", headers={"X-Request-Id": "trace-7"})
+    assert is_problem(response, 500, "fault")
+    assert response.json()["request_id"] == "trace-7"
+    assert "division" not in response.text
+
+
+def test_a_body_of_100_mb_is_refused_before_it_is_read(admin):
+    read = 0
+
+    def body():
+        nonlocal read
+        for _ in range(100):
+            read += 1
+            yield bytes(1024 * 1024)
+
+    response = admin.ask("POST", "/v1/keys", content=body(), headers={"Content-Length": str(100 * 1024 * 1024)})
+    assert is_problem(response, 413, "body-too-large")
+
+
+def test_a_body_that_announces_no_length_is_cut_off(admin):
+    response = admin.ask("POST", "/v1/keys", content=(bytes(64 * 1024) for _ in range(100)))
+    assert is_problem(response, 413, "body-too-large")
+
+
+@pytest.mark.parametrize("size", [BODY_LIMIT_BYTES, BODY_LIMIT_BYTES + 1])
+def test_the_limit_is_exact(admin, size):
+    response = admin.ask("POST", "/v1/keys", content=b" " * size, headers={"Content-Type": "application/json"})
+    assert response.status_code == (422 if size == BODY_LIMIT_BYTES else 413)
