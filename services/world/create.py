@@ -1,6 +1,7 @@
 """Making a world: a folder with imagery, geodata and truth, and a manifest that says it is finished."""
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import ClassVar, Literal
 
 from eartheye.contracts import Manifest, digest
 from eartheye.errors import ConflictingOutput, StoreFull
+from eartheye.raster.canvas import take_room
 from eartheye.store import Bulk, Folder
+from eartheye.store.draft import NO_ROOM
 from eartheye.telemetry import get_logger
 from services.world.catalogue import CORRUPT, write_catalogue
 from services.world.config import WorldConfig
@@ -27,6 +30,8 @@ FILES = ("catalogue.yaml", "regions.gpkg", "objects.gpkg", "changes.gpkg", "dem.
 
 ROOM_BYTES_PER_PX = 20
 """Of the plain drafts of all mosaics and the truth, 16, and of what is made from them."""
+LARGEST_BYTES_PER_PX = 4
+"""Of the plain draft of one mosaic with its mask."""
 
 log = get_logger(__name__)
 
@@ -68,7 +73,11 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
     drafts = directory / UNFINISHED
     shutil.rmtree(drafts, ignore_errors=True)
     drafts.mkdir()
-    _make(make_plan(config), directory, drafts, missing, workers)
+    try:
+        _make(make_plan(config), directory, drafts, missing, workers)
+    except Exception:  # the writers of GDAL and SQLite have no common error, and few say that a disk is full
+        _take_room(drafts, config)
+        raise
     shutil.rmtree(drafts)
     world = World(made_from=made_from, config=config, files=tuple(folder.bulk(file) for file in FILES)).finish(folder)
     log.info("world made", folder=str(directory), files=len(missing), bytes=sum(file.size for file in world.files))
@@ -101,6 +110,20 @@ def _check_room(directory: Path, config: WorldConfig) -> None:
     if free < wanted:
         needs = f"a world of {config.size_km:g} km takes {wanted / 1e9:.1f} GB while it is made"
         raise StoreFull(f"{needs}, {free / 1e9:.1f} GB are free in {directory}: free space, choose another folder or lower size_km")
+
+
+def _take_room(drafts: Path, config: WorldConfig) -> None:
+    """Tell a disk that is full, or a limit on the size of files, by the room that the largest draft takes."""
+    try:
+        with tempfile.TemporaryFile(dir=drafts) as probe:
+            take_room(probe, LARGEST_BYTES_PER_PX * config.size_m**2)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise StoreFull(
+                f"no room to make a world in {drafts.parent} ({error.strerror}): free space, raise the limit, choose another folder or "
+                "lower size_km"
+            ) from error
+        raise
 
 
 def _make(plan: Plan, directory: Path, drafts: Path, missing: list[str], workers: int | None) -> None:

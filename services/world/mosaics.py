@@ -1,5 +1,6 @@
 """Drawing the mosaics and the segmentation truth, block by block, and turning them into Cloud Optimized GeoTIFFs."""
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -88,6 +89,9 @@ def draw_mosaics(plan: Plan, files: dict[str, Path], workers: int | None) -> Non
                 if valid is not None:
                     drafts[file].write_mask(valid, window=window)
             advance()
+    for file, path in files.items():
+        if path.stat().st_size < (1 if file == TRUTH else 3) * size_px**2:  # GDAL keeps to itself what fails while it closes a file
+            raise OSError(errno.ENOSPC, "the last blocks could not be written", str(path))
 
 
 def _draft(config: WorldConfig, path: Path, bands: int) -> DatasetWriter:

@@ -1,8 +1,5 @@
 """The step as a whole: done once, never half, the same wherever the data lie."""
 
-import resource
-from contextlib import contextmanager
-
 import pandas as pd
 import pytest
 import yaml
@@ -16,6 +13,7 @@ from eartheye.contracts import Cells
 from eartheye.errors import ConflictingOutput, StoreFull
 from eartheye.store import Folder
 from tests.components.sampler_data import Data
+from tests.limits import file_size_limit
 
 
 @pytest.fixture
@@ -48,16 +46,6 @@ def test_other_data_or_configuration_does_not_overwrite(data):
     data.with_(cell_km=1).write_plane(0.001, 310, 300)
     with pytest.raises(ConflictingOutput):
         data.aggregate()
-
-
-@contextmanager
-def file_size_limit(size):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_leaves_nothing_that_looks_finished(data):

@@ -1,12 +1,10 @@
 """Cloud Optimized GeoTIFF as it is written, and what is left when there is no room for it."""
 
 import hashlib
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,7 @@ from rio_cogeo.cogeo import cog_validate
 from eartheye.contracts import ClassSpec
 from eartheye.errors import StoreFull
 from eartheye.raster import CogSpec, open_scene, write_cog
+from tests.limits import file_size_limit
 
 WIDTH, HEIGHT = 1300, 1100
 CLASSES = (ClassSpec(value=1, name="building", colour="#c81e1e"), ClassSpec(value=3, name="water", colour="#1e5ac8"))
@@ -150,16 +149,6 @@ def test_two_writers_of_one_file_leave_each_other_alone(tmp_path, pixels):
     with rasterio.open(tmp_path / "a.tif") as file:
         assert np.array_equal(file.read(), pixels)
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
-
-
-@contextmanager
-def file_size_limit(size):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 RAW = 3 * HEIGHT * WIDTH

@@ -21,6 +21,7 @@ from eartheye.errors import ConflictingOutput, InvalidConfig, StoreFull
 from eartheye.store import Folder
 from services.world.create import FILES, World, create_world
 from services.world.scenes import SCENES
+from tests.limits import file_size_limit
 
 SIZE_KM = 1.2
 RASTERS = [file for file in FILES if file.endswith(".tif") and file != "corrupt.tif"]
@@ -278,6 +279,14 @@ def test_a_disk_without_room_is_refused_before_anything_is_drawn(tmp_path, monke
     with pytest.raises(StoreFull, match="lower size_km"):
         create_world(tmp_path, size_km=1)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize("size", [500_000, 2_500_000])
+def test_a_disk_that_fills_while_the_world_is_drawn_is_told(tmp_path, size):
+    with file_size_limit(size), pytest.raises(StoreFull, match="no room to make a world"):
+        create_world(tmp_path, size_km=1)
+    assert not (tmp_path / "world.json").exists()
+    assert not list(tmp_path.glob("mosaic_*.tif"))
 
 
 def test_the_manifest_can_be_read_back(folder):
