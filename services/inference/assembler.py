@@ -1,6 +1,7 @@
 """The assembler: has a job's map built when all of its blocks are there."""
 
 import threading
+from collections.abc import Sequence
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -12,8 +13,10 @@ from eartheye.errors import BusUnavailable, CorruptBulk, MissingBulk, StoreUnava
 from eartheye.store import Bulk, Folder
 from eartheye.telemetry import get_logger
 from services.inference.block_states import reopen_block
+from services.inference.earlier_maps import earlier_raster
 from services.inference.map_folder import build_map
 from services.inference.metrics import ASSEMBLY_SECONDS
+from services.inference.outcomes import clear_work, release_work
 from services.inference.planning import map_digest, scene_digest
 from services.inference.results import end_job, tell_results
 from services.inference.tables import Block, Job, Plan
@@ -44,42 +47,60 @@ class Assembler:
         self._bus.consume([JOB_ASSEMBLIES], GROUP, (Assembly,), self.handle, stop=stop)
 
     def handle(self, assembly: Assembly) -> None:
-        """Build a job's map, and end the job; one that does not wait for its map is left alone.
+        """Build a job's map, end the job, and remove its blocks; one that does not wait for its map is left alone.
 
         Raises:
-            StoreUnavailable: the map is still to be built.
+            StoreUnavailable: the map is still to be built, or blocks are still to be removed.
         """
         with Session(self._engine, expire_on_commit=False) as session:
             job = session.get(Job, assembly.job)
-            if job is None or job.state != "assembling" or job.plan != assembly.plan:
+            if job is None or job.plan != assembly.plan:
                 return
-            plan = session.get_one(Plan, assembly.plan)
+            state, plan = job.state, session.get_one(Plan, assembly.plan)
             blocks = session.scalars(select(Block).where(Block.plan == plan.plan).order_by(Block.id)).all()
+        if state == "assembling":
+            state = self._assemble(job, plan, blocks)
+        if state == "done":
+            self._clear(plan)
+
+    def _assemble(self, job: Job, plan: Plan, blocks: Sequence[Block]) -> str:
+        """Build a map, and return the state of its job."""
         request = JobRequest.model_validate(job.request)
         made_from, folder = map_digest(plan.plan, request), Folder(job.output or "")
         try:
             if Map.done(folder, made_from) is None:
-                if damaged := [block.id for block in blocks if not is_whole(plan, block)]:
+                with Session(self._engine) as session:
+                    earlier = earlier_raster(session, plan.plan)
+                if not earlier and (damaged := [block.id for block in blocks if not is_whole(plan, block)]):
                     self._map_again(job.job, damaged)
-                    return
+                    return "running"
                 if scene_digest(plan.scene) != plan.scene_digest:
                     self._forget_plan(job.job)
-                    return
+                    return "failed"
                 with ASSEMBLY_SECONDS.time():
-                    build_map(request, plan, blocks, made_from, folder)
-            self._end(job.job, "done")
+                    build_map(request, plan, blocks, earlier, made_from, folder)
+            return self._end(job.job, "done")
         except (StoreUnavailable, BusUnavailable):
             raise
         except UserError as error:
-            self._end(job.job, "failed", str(error))
+            return self._end(job.job, "failed", str(error))
 
-    def _end(self, name: str, state: str, reason: str | None = None) -> None:
+    def _end(self, name: str, state: str, reason: str | None = None) -> str:
         with Session(self._engine) as session, session.begin():
             job = session.get_one(Job, name)
             if job.state == "assembling":
                 end_job(session, job, state, reason)
+            state = job.state
         log.info("job ended", job=name, state=state, reason=reason)
         tell_results(self._engine, self._bus)
+        return state
+
+    def _clear(self, plan: Plan) -> None:
+        """Remove the blocks of a plan that no job waits for; the last one of several that are mapped at once does so."""
+        waiting = select(Job.job).where(Job.plan == plan.plan, Job.state.in_(("running", "assembling")))
+        with Session(self._engine) as session:
+            if session.scalars(waiting).first() is None:
+                clear_work(Folder(plan.work))
 
     def _map_again(self, name: str, damaged: list[int]) -> None:
         """Send a job back to the planner, with blocks whose rasters were lost."""
@@ -89,6 +110,7 @@ class Assembler:
             plan = session.get_one(Plan, job.plan)
             for identity in damaged:
                 reopen_block(plan, session.get_one(Block, identity))
+            release_work(Folder(plan.work))
             job.state = "running"
 
     def _forget_plan(self, name: str) -> None:

@@ -23,13 +23,16 @@ from services.inference.vector_map import write_polygons
 RASTER, POLYGONS, ITEM = "map.tif", "polygons.parquet", "item.json"
 
 
-def build_map(request: JobRequest, plan: Plan, blocks: Sequence[Block], made_from: str, folder: Folder) -> Map:
+def build_map(
+    request: JobRequest, plan: Plan, blocks: Sequence[Block], earlier: tuple[Folder, Bulk] | None, made_from: str, folder: Folder
+) -> Map:
     """Build a map from its blocks; its files hold no time and no name of a job, so that the same plan makes the same bytes.
 
     Args:
         request: what was asked.
         plan: the output grid, the scene and the model.
         blocks: all blocks of the plan, done or empty.
+        earlier: folder and raster of another map of the plan; None where the blocks are there.
         made_from: digest of plan and options.
         folder: where the map goes.
 
@@ -41,7 +44,7 @@ def build_map(request: JobRequest, plan: Plan, blocks: Sequence[Block], made_fro
     rasters = {_inside(block.window, plan.area): Bulk.model_validate(block.raster) for block in blocks if block.raster}
 
     def read(window: Window) -> NDArray[np.uint8]:
-        return read_raster(work, rasters[window])
+        return read_raster(*earlier, RasterWindow(*window)) if earlier else read_raster(work, rasters[window])
 
     crs, transform = _grid(plan)
     attribution = "; ".join(package.attribution)

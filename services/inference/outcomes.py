@@ -8,6 +8,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
+from rasterio.windows import Window as RasterWindow
 
 from eartheye.contracts.messages import BlockOutcome
 from eartheye.store import Bulk, Folder
@@ -67,6 +68,14 @@ def is_held(work: Folder) -> bool:
     return work.exists(HELD)
 
 
+def clear_work(work: Folder) -> None:
+    """Remove what was kept for a plan's maps; a worker that still gets a message of it passes it over."""
+    hold_work(work)
+    for name in list(work.list()):
+        if name != HELD:
+            work.delete(name)
+
+
 def put_raster(work: Folder, block: str, classes: NDArray[np.uint8], crs: CRS, transform: Affine) -> Bulk:
     """Put a block's class map as GeoTIFF; the same classes make the same bytes.
 
@@ -102,15 +111,15 @@ def put_raster(work: Folder, block: str, classes: NDArray[np.uint8], crs: CRS, t
     return work.bulk(name)
 
 
-def read_raster(work: Folder, raster: Bulk) -> NDArray[np.uint8]:
-    """Return a block's (height, width) class values.
+def read_raster(folder: Folder, raster: Bulk, window: RasterWindow | None = None) -> NDArray[np.uint8]:
+    """Return the (height, width) class values of a block, or of a window of a map.
 
     Raises:
         MissingBulk: the raster is not there.
         CorruptBulk: it is not the one that the outcome tells of.
     """
-    with work.open(raster) as file, rasterio.open(file) as dataset:
-        return dataset.read(1)
+    with folder.open(raster) as file, rasterio.open(file) as dataset:
+        return dataset.read(1, window=window)
 
 
 def _name(block: str) -> str:

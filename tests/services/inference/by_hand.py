@@ -51,6 +51,14 @@ class ByHand:
         self.worker.handle(task)
         self.planner.handle(BlockOutcome(plan=task.plan, block=task.block, state="done"))
 
+    def finish_blocks(self, job: str) -> None:
+        """Have a job's blocks mapped, up to the moment that its map is to be built."""
+        for task in self.sent():
+            self.work(task)
+        self.planner.see_to_jobs()
+        with Session(self.engine) as session:
+            assert session.get_one(Job, job).state == "assembling"
+
     def finish(self, job: str, before_assembly: Callable[[], None] = lambda: None) -> JobResult:
         """Carry messages until a job has ended."""
         for _ in range(100):

@@ -112,12 +112,9 @@ def test_a_job_asked_for_again_gets_the_same_result(result, place, bus):
     assert ask(bus, place.request("first", acquired="2023-05-17")) == result
 
 
-def test_the_same_map_for_another_job_is_made_from_the_blocks_that_are_there(result, folder, place, bus, opened):
-    before = sorted(place.root.glob("work/*/blocks/*"))
-    times = [path.stat().st_mtime_ns for path in before]
+def test_the_same_map_for_another_job_is_made_from_the_first_one(result, folder, place, bus, opened):
     again = ask(bus, place.request("second", acquired="2023-05-17"))
     assert (again.state, again.blocks_done) == ("done", 11)
-    assert [path.stat().st_mtime_ns for path in sorted(place.root.glob("work/*/blocks/*"))] == times
     assert opened == ["landcover/1"]
     other = Folder(again.map)
     for name in ("map.tif", "polygons.parquet", "item.json"):
