@@ -4,9 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test test-cluster images lint clean
 help:            ## show the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EarthEye needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -21,6 +21,12 @@ demo: $(STAMP)   ## from imagery to a served map, on a synthetic world, with not
 
 test: $(STAMP)   ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-cluster: $(STAMP) ## the manifests on a real control plane with simulated nodes; its programs are built by Go the first time
+	$(BIN)/python -m pytest -q -s tests/cluster/trial.py
+
+images: $(STAMP) ## the container images, by docker, podman or buildah
+	$(BIN)/python docker/build.py
 
 lint: $(STAMP)   ## style, types and the direction of imports
 	$(BIN)/ruff check .
