@@ -24,7 +24,7 @@ def confusion_matrix(matrix: NDArray[np.int64], classes: Sequence[ClassSpec]) ->
     side = 2.6 + 0.45 * len(classes)
     figure = Figure((side + 0.8, side), layout="constrained")
     axes = figure.subplots()
-    shown = axes.imshow(share, cmap="cividis_r", vmin=0, vmax=1)
+    shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     names = [spec.name for spec in classes]
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
