@@ -95,8 +95,8 @@ def build_task_model(backbone: VisionTransformer, package: ModelPackage) -> Scen
     match package.architecture.head:
         case {"kind": "linear"}:
             return SceneClassifier(backbone, LinearHead(backbone.spec.dim, len(package.classes)))
-        case {"kind": "upernet", "width": int(width)}:
-            return Segmenter(backbone, UperNet(backbone.spec.dim, len(package.classes), width))
+        case {"kind": "upernet", "width": int(width), "finest": int(finest)}:
+            return Segmenter(backbone, UperNet(backbone.spec.dim, len(package.classes), width, finest))
         case head:
             raise UnreadableManifest(f"model '{package.title}' has a head {head}, unknown to this release: upgrade EarthEye")
 

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
 """Inverse regularisation that is tried. Source: CLIP (Radford et al., 2021) sweeps it likewise."""
@@ -38,7 +39,8 @@ def probe(
     fitted = []
     for strength in strengths:
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=ITERATIONS))
-        with warnings.catch_warnings():
+        # thousands of products of matrices too small to share: threads would spend the time on waiting for each other
+        with threadpool_limits(1), warnings.catch_warnings():
             # weakly regularised ones are still on their way after the iterations, and judged as they are
             warnings.simplefilter("ignore", ConvergenceWarning)
             classifier.fit(features[train], labels[train])

@@ -53,6 +53,9 @@ class FinetuneConfig(BaseModel):
     samples: SamplesConfig = SamplesConfig()
     head_width: int = Field(64, gt=0)
     """Channels of the UPerNet; 512 in its paper, 64 is enough for a handful of classes."""
+    head_finest: Literal[2, 4] = 4
+    """How many times finer than the backbone's patches the UPerNet's finest level is; 2 takes a quarter of the work and draws coarser
+    outlines. Source of the default: BEiT's UPerNet."""
     epochs: int = Field(50, gt=0)
     """The one that is best on the validation part is kept."""
     batch_size: int = Field(16, gt=1)

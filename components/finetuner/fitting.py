@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ def fit_head(
     head = model.to(device).head
     if isinstance(model, Segmenter):
         model.head.to(memory_format=torch.channels_last)  # convolutions of few channels run half as long again otherwise
-        targets = on_grid_of_head(targets, features.shape[-2:])
+        targets = on_grid_of_head(targets, [model.head.finest * side for side in features.shape[-2:]])
     weights = class_weights(targets[train], classes, config.balance).to(device)
     optimizer = torch.optim.AdamW(head.parameters(), lr=0.0, weight_decay=config.weight_decay)
     per_epoch = max(1, len(train) // config.batch_size)
@@ -123,14 +124,13 @@ def truth(targets: NDArray[np.uint8], device: torch.device) -> Tensor:
     return torch.from_numpy(targets.astype(np.int64) - 1).to(device)
 
 
-def on_grid_of_head(targets: NDArray[np.uint8], patches: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Pick the pixels of (N, H, W) targets at the middles of the head's own cells, four for each of the (h, w) patches both ways.
+def on_grid_of_head(targets: NDArray[np.uint8], cells: Sequence[int]) -> NDArray[np.uint8]:
+    """Pick the pixels of (N, H, W) targets at the middles of the head's own cells, so many down and across.
 
     The loss is taken there: drawing scores up to the pixels first costs as much as the head, and adds nothing that it could learn.
     """
-    (height, width), (rows, columns) = targets.shape[1:], (4 * side for side in patches)
-    picked_rows, picked_columns = (((np.arange(n) + 0.5) * px / n).astype(np.int64) for n, px in ((rows, height), (columns, width)))
-    return np.ascontiguousarray(targets[:, picked_rows[:, None], picked_columns])
+    rows, columns = (((np.arange(n) + 0.5) * px / n).astype(np.int64) for n, px in zip(cells, targets.shape[1:], strict=True))
+    return np.ascontiguousarray(targets[:, rows[:, None], columns])
 
 
 def class_weights(targets: NDArray[np.uint8], classes: int, balance: float) -> Tensor:

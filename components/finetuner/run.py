@@ -123,7 +123,7 @@ def fit(
     model: SceneClassifier | Segmenter = (
         SceneClassifier(backbone, LinearHead(backbone.spec.dim, classes))
         if config.task == "scenes"
-        else Segmenter(backbone, UperNet(backbone.spec.dim, classes, config.head_width))
+        else Segmenter(backbone, UperNet(backbone.spec.dim, classes, config.head_width, config.head_finest))
     )
     train, validation = windows.rows("train"), windows.rows("validation")
     features = encode(model, tiles, windows, windows.rows("train", "validation"), image, config.precision, resources)
@@ -141,7 +141,9 @@ def targets_of(tiles: TileSet, windows: Windows, config: FinetuneConfig) -> NDAr
 
 def head_of(config: FinetuneConfig) -> dict[str, Any]:
     """Return the head as an architecture names it."""
-    return {"kind": "linear"} if config.task == "scenes" else {"kind": "upernet", "width": config.head_width}
+    if config.task == "scenes":
+        return {"kind": "linear"}
+    return {"kind": "upernet", "width": config.head_width, "finest": config.head_finest}
 
 
 def write(model: Folder, fitted: Fitted, windows: Windows, config: FinetuneConfig) -> None:

@@ -1,7 +1,8 @@
 """UPerNet on a plain vision transformer: what each pixel of an image shows.
 
-A plain transformer has one resolution; four of its layers are up- or downsampled to 4, 2, 1 and 1/2 times its grid to make the
-pyramid that UPerNet expects. Everything runs at one small width, so that the head costs no more than a small backbone does.
+A plain transformer has one resolution; four of its layers are up- or downsampled to 4, 2, 1 and 1/2 times its grid (or, where fewer
+details are asked, to half of each) to make the pyramid that UPerNet expects. Everything runs at one small width, so that the head
+costs no more than a small backbone does.
 Letters: B images, D width of the backbone, W of the head, K classes, h and w patches down and across.
 """
 
@@ -35,6 +36,22 @@ class Doubling(nn.Sequential):
         super().__init__(nn.ConvTranspose2d(width, width, 2, stride=2, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
 
 
+class Shrinking(nn.Module):
+    """Means over squares of the grid.
+
+    Args:
+        factor: side of a square.
+    """
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self._factor = factor
+
+    def forward(self, field: Tensor) -> Tensor:
+        """(B, W, h, w) to (B, W, h / factor, w / factor), rounded up."""
+        return pool(field, *(-(-side // self._factor) for side in field.shape[2:]))
+
+
 class PyramidPooling(nn.Module):
     """The whole image's context, from bins of several sizes. Source: PSPNet (Zhao et al., 2017)."""
 
@@ -56,40 +73,46 @@ class UperNet(nn.Module):
         dim: width D of the backbone.
         classes: K.
         width: W; 512 in the paper, 64 is enough for a handful of classes on a CPU.
+        finest: how many times finer than the backbone's grid the finest level is, 4 or 2; each step costs four times the work.
 
     Source: UPerNet (Xiao et al., 2018).
     """
 
-    def __init__(self, dim: int, classes: int, width: int = 64) -> None:
+    def __init__(self, dim: int, classes: int, width: int = 64, finest: int = 4) -> None:
         super().__init__()
+        self.finest = finest
         self.laterals = nn.ModuleList(ConvNormReLU(dim, width, 1) for _ in range(4))
-        self.twice = Doubling(width)
-        self.four_times = nn.Sequential(Doubling(width), Doubling(width))
+        self.scales = nn.ModuleList(scaling(width, finest, 2**level) for level in range(4))
         self.context = PyramidPooling(width)
         self.smooth = nn.ModuleList(ConvNormReLU(width, width, 3) for _ in range(3))
         self.merge = ConvNormReLU(4 * width, width, 3)
         self.classify = nn.Conv2d(width, classes, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Class scores at four times the backbone's grid.
+        """Class scores at `finest` times the backbone's grid.
 
         Args:
             features: four maps (B, D, h, w), the shallowest layer first. In training B is at least 2 (batch norm of the one bin
                 that covers the image).
 
         Returns:
-            (B, K, 4 h, 4 w) logits.
+            (B, K, finest * h, finest * w) logits.
         """
-        first, second, third, last = (lateral(field) for lateral, field in zip(self.laterals, features, strict=True))
-        height, width = last.shape[2:]
-        levels = [self.four_times(first), self.twice(second), third]
-        above = self.context(pool(last, (height + 1) // 2, (width + 1) // 2))
+        *levels, last = (scale(lateral(field)) for scale, lateral, field in zip(self.scales, self.laterals, features, strict=True))
+        above = self.context(last)
         merged = [above]
         for level, smooth in zip(reversed(levels), self.smooth, strict=True):
             above = level + resample(above, level)
             merged.append(smooth(above))
         finest = merged[-1]
         return self.classify(self.merge(torch.cat([resample(one, finest) for one in reversed(merged)], dim=1)))
+
+
+def scaling(width: int, up: int, down: int) -> nn.Module:
+    """Return what brings a map to `up / down` times its grid; both are powers of two."""
+    if up < down:
+        return Shrinking(down // up)
+    return nn.Sequential(*(Doubling(width) for _ in range((up // down).bit_length() - 1)))
 
 
 def resample(field: Tensor, like: Tensor) -> Tensor:

@@ -165,7 +165,7 @@ def test_the_package_says_everything_needed_to_use_it(root, tiles):
     package = ModelPackage.read(root / "heads/cover")
     assert (package.title, package.task, package.input_px) == ("cover", "segmentation", 56)
     assert package.classes == CLASSES
-    assert package.architecture.head == {"kind": "upernet", "width": 16}
+    assert package.architecture.head == {"kind": "upernet", "width": 16, "finest": 4}
     assert package.backbone.uri == "../../backbone"
     assert package.provenance.trained_on[0] == TileSet(tiles).manifest.digest
     with (root / "heads/cover").open(package.split) as file:
@@ -272,10 +272,10 @@ def test_class_weights_are_one_on_average_and_grow_for_rare_classes():
 
 def test_the_loss_is_taken_at_the_middles_of_the_head_s_cells():
     targets = np.arange(56 * 28).reshape(1, 56, 28).astype(np.uint8)
-    picked = on_grid_of_head(targets, (4, 2))
+    picked = on_grid_of_head(targets, (16, 8))
     assert picked.shape == (1, 16, 8)
     assert picked[0, 3, 5] == targets[0, 12, 19]  # 3.5 and 5.5 cells of 3.5 px each
-    assert (on_grid_of_head(np.repeat(np.repeat([[[1, 2]]], 28, axis=1), 14, axis=2), (2, 2))[0, 0] == [1, 1, 1, 1, 2, 2, 2, 2]).all()
+    assert (on_grid_of_head(np.repeat(np.repeat([[[1, 2]]], 28, axis=1), 14, axis=2), (8, 8))[0, 0] == [1, 1, 1, 1, 2, 2, 2, 2]).all()
 
 
 def test_classes_without_colours_are_given_different_ones():

@@ -100,8 +100,10 @@ def test_pooling_is_pytorchs_adaptive_pooling(grid, bins):
     torch.testing.assert_close(pool(field, *bins), functional.adaptive_avg_pool2d(field, bins))
 
 
-def test_the_head_gives_four_times_the_grid_of_odd_and_oblong_images():
-    assert UperNet(32, 7, width=8)([torch.randn(2, 32, 5, 3) for _ in range(4)]).shape == (2, 7, 20, 12)
+@pytest.mark.parametrize("finest", [2, 4])
+def test_the_head_gives_its_finest_grid_of_odd_and_oblong_images(finest):
+    found = UperNet(32, 7, width=8, finest=finest)([torch.randn(2, 32, 5, 3) for _ in range(4)])
+    assert found.shape == (2, 7, 5 * finest, 3 * finest)
 
 
 def test_the_exported_scene_classifier_computes_the_same(backbone, tmp_path):
@@ -112,9 +114,9 @@ def test_the_exported_scene_classifier_computes_the_same(backbone, tmp_path):
         np.testing.assert_allclose(through_onnx(classifier, images, tmp_path / "scene.onnx"), classifier(images), atol=1e-5)
 
 
-@pytest.mark.parametrize("image_size", [56, 70])
-def test_the_exported_segmenter_computes_the_same(backbone, tmp_path, image_size):
-    exported = QuantisedSegmenter(Segmenter(backbone, spread(UperNet(32, 3, width=8))), image_size)
+@pytest.mark.parametrize(("image_size", "finest"), [(56, 4), (70, 4), (70, 2)])
+def test_the_exported_segmenter_computes_the_same(backbone, tmp_path, image_size, finest):
+    exported = QuantisedSegmenter(Segmenter(backbone, spread(UperNet(32, 3, width=8, finest=finest))), image_size)
     images = torch.randn(5, 3, image_size, image_size)
     ours = exported(images)
     theirs = through_onnx(exported, images, tmp_path / "segmenter.onnx")
