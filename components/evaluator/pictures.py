@@ -91,10 +91,13 @@ def paint(numbers: NDArray[np.integer], classes: Sequence[ClassSpec]) -> NDArray
 
 
 def pictured(windows: Windows, count: int) -> list[int]:
-    """Test tiles to show, one of a group as far as the groups go."""
+    """Test tiles to show, spread over the groups; of the same group only where there are too few."""
     of_group: dict[str, list[int]] = {}
     for tile, group in windows.tiles("test").items():
         of_group.setdefault(group, []).append(tile)
+    if len(of_group) > count:
+        firsts = [tiles[0] for tiles in of_group.values()]
+        return [firsts[place] for place in np.linspace(0, len(firsts) - 1, count).astype(int)]
     rounds = zip_longest(*of_group.values())
     return [tile for tiles in rounds for tile in tiles if tile is not None][:count]
 

@@ -15,7 +15,7 @@ from components.sampler.config import SamplerConfig
 from eartheye.contracts import LAND_CLASSES, Report, Score
 from eartheye.tiles import TileSet
 from eartheye.tiles.footprint import footprints
-from services.demo.report.wording import counted, length, listed, spread
+from services.demo.report.wording import counted, length, listed, spread, two_digits
 
 FEW_SITES_OF_TARGET = 0.9
 MANY_SITES_OF_TARGET = 1.1
@@ -79,7 +79,7 @@ def of_tiles(tiles: TileSet, kept: pd.Series) -> list[str]:
             )
         if len(placed) and placed["source"].nunique() == 1:
             words.append(
-                f"{sensor}: one scene of {hectares(placed):.2g} ha in {len(placed)} tiles, enough to see that it is read rightly, no more."
+                f"{sensor}: one scene of {two_digits(hectares(placed))} ha in {len(placed)} tiles, enough to see that it is read rightly, no more."
             )
     if len(loose := sorted(cut.loc[cut["crs"].isna(), "sensor"].unique())):
         words.append(

@@ -16,7 +16,12 @@ def spread(counts: Iterable[int]) -> str:
 
 def length(metres: float) -> str:
     """Return a length with two digits, in metres or kilometres."""
-    return f"{metres / 1000:.2g} km" if metres >= 1000 else f"{metres:.2g} m"
+    return f"{two_digits(metres / 1000)} km" if metres >= 1000 else f"{two_digits(metres)} m"
+
+
+def two_digits(value: float) -> str:
+    """Return a number rounded to two digits, without an exponent where it has a few: `160`, `0.15`."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def listed(names: Sequence[str]) -> str:
