@@ -8,16 +8,17 @@ def demo(
     data: Path | None = None,
     catalogue: Path | None = None,
     chain: Path | None = None,
-    run: Path = Path("runs/demo"),
+    run: Path | None = None,
     size_km: float = 8.0,
     seed: int = 0,
+    stack: bool = False,
 ) -> None:
     """Run the whole chain, from imagery to a served map, and write a report with pictures.
 
-    Without `--data` it makes a synthetic world first. Everything runs in this process and its children: no server, no account. Started
-    again it goes on where it stopped; finished, it says so.
+    Without `--data` it makes a synthetic world first. Everything runs in this process and its children: no server, no account; with
+    `--stack` on the servers of `eartheye stack up`. Started again it goes on where it stopped; finished, it says so.
 
-    Examples: `eartheye demo`; `eartheye demo --data ~/imagery --run runs/imagery`
+    Examples: `eartheye demo`; `eartheye demo --data ~/imagery --run runs/imagery`; `eartheye demo --stack`
 
     Parameters
     ----------
@@ -28,12 +29,16 @@ def demo(
     chain
         YAML file with the configuration of every step, where the defaults do not fit.
     run
-        Folder of the run: all that is made, and `report.html`.
+        Folder of the run: all that is made, and `report.html`; by default `runs/demo`, or `runs/stack` on the stack.
     size_km
         Side of the synthetic world.
     seed
         Seed of the synthetic world.
+    stack
+        Use the servers that `eartheye stack up` started: tiles, packages and maps lie in MinIO then, under the run folder's name.
     """
     from services.demo.run import run_demo
 
-    run_demo(run, data=data, catalogue=catalogue, chain=chain, size_km=size_km, seed=seed)
+    folder = run or Path("runs/stack" if stack else "runs/demo")
+    servers = Path(".stack") if stack else None
+    run_demo(folder, data=data, catalogue=catalogue, chain=chain, size_km=size_km, seed=seed, stack=servers)

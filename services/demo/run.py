@@ -6,19 +6,21 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from rich.console import Console
 
-from eartheye import __version__
+from eartheye import __version__, settings
 from eartheye.contracts import read_catalogue
 from eartheye.errors import InvalidCatalogue, InvalidSettings
+from eartheye.store import Folder
 from pipelines.config import ChainConfig, read_chain
 from services.demo.report.build import write_report
-from services.demo.servers import embedded_servers
+from services.demo.servers import Servers, embedded_servers
+from services.demo.stack_servers import run_root, stack_servers
 from services.demo.steps import run_pipeline
 from services.world.create import create_world
 
@@ -35,7 +37,9 @@ class Inputs:
     chain: Path
 
 
-def run_demo(run: Path, *, data: Path | None, catalogue: Path | None, chain: Path | None, size_km: float, seed: int) -> None:
+def run_demo(
+    run: Path, *, data: Path | None, catalogue: Path | None, chain: Path | None, size_km: float, seed: int, stack: Path | None = None
+) -> None:
     """Run the chain into a folder, and write its report. A finished run is left as it is.
 
     Args:
@@ -45,6 +49,7 @@ def run_demo(run: Path, *, data: Path | None, catalogue: Path | None, chain: Pat
         chain: configuration of the steps; None takes the one that goes with the data.
         size_km: side of the synthetic world.
         seed: seed of the synthetic world.
+        stack: folder of the local stack whose servers are used; None for embedded ones.
 
     Raises:
         InvalidSettings: another demonstration is at work in the folder.
@@ -57,18 +62,29 @@ def run_demo(run: Path, *, data: Path | None, catalogue: Path | None, chain: Pat
             create_world(run / "world", seed=seed, size_km=size_km)
         inputs = choose_inputs(run, data, catalogue, chain)
         config = read_chain(inputs.chain)
-        made_from = fingerprint(inputs, config)
+        root = run_root(run) if stack else str(run.resolve())
+        made_from = fingerprint(inputs, config, root if stack else "")
         if finished(run, made_from):
             console.print(f"Nothing to do: the run is finished. Report: {run / 'report.html'}")
             return
         (run / FINISHED).unlink(missing_ok=True)
-        with embedded_servers(run, (inputs.data, run), config.gate, console) as servers:
-            seconds = run_pipeline(inputs.chain, inputs.data, inputs.catalogue, run, console)
-            write_report(run, inputs.data, read_catalogue(inputs.catalogue), config, servers.words, seconds)
+        with servers_of(run, root, stack, inputs, config, console) as servers:
+            seconds = run_pipeline(inputs.chain, inputs.data, inputs.catalogue, root, run, console)
+            write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, seconds)
+            where = settings.load().mlflow_tracking_uri
         temporary = run / f"{FINISHED}.part"
         temporary.write_text(json.dumps({"kind": "demo/1", "made_from": made_from}))
         temporary.replace(run / FINISHED)
-    tell(console, run, config)
+    tell(console, run, config, where)
+
+
+def servers_of(
+    run: Path, root: str, stack: Path | None, inputs: Inputs, config: ChainConfig, console: Console
+) -> AbstractContextManager[Servers]:
+    """Return the servers of the run, to be entered: those of the stack, or embedded ones."""
+    if stack is not None:
+        return stack_servers(stack, root, inputs.data, config.gate)
+    return embedded_servers(run, (inputs.data, run), config.gate, console)
 
 
 def choose_inputs(run: Path, data: Path | None, catalogue: Path | None, chain: Path | None) -> Inputs:
@@ -95,14 +111,14 @@ def shipped(name: str) -> Path:
     return Path(str(HERE / name))
 
 
-def fingerprint(inputs: Inputs, config: ChainConfig) -> str:
-    """Return what decides a run: the release, the configuration, the catalogue, and size and time of the files beside it."""
+def fingerprint(inputs: Inputs, config: ChainConfig, store: str) -> str:
+    """Return what decides a run: the release, the configuration, the catalogue, size and time of the files beside it, another store."""
     files = sorted(
         (str(path.relative_to(inputs.data)), path.stat().st_size, path.stat().st_mtime_ns)
         for path in inputs.data.rglob("*")
         if path.is_file()
     )
-    facts = [__version__, config.model_dump(mode="json"), inputs.catalogue.read_text(), files]
+    facts = [__version__, config.model_dump(mode="json"), inputs.catalogue.read_text(), files, store]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -124,11 +140,14 @@ def only_one(run: Path) -> Iterator[None]:
         yield
 
 
-def tell(console: Console, run: Path, config: ChainConfig) -> None:
+def tell(console: Console, run: Path, config: ChainConfig, tracking: str) -> None:
     """Say where everything is."""
     console.print(f"\nReport    {run / 'report.html'}")
     for wanted in config.maps:
         console.print(f"Map       {run / 'maps' / wanted.title}")
+    if tracking.startswith("http"):
+        console.print(f"Runs      {tracking}")
+        return
     mlflow = Path(os.path.relpath(run)) / "mlflow.db"
     tool = shutil.which("mlflow") or ".venv/bin/mlflow"
     console.print(f"Runs      {os.path.relpath(tool)} ui --backend-store-uri sqlite:///{mlflow}", soft_wrap=True)

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,26 +64,26 @@ def embedded_servers(run: Path, allowed: tuple[Path, ...], gate: GatePolicy, con
         )
         servers.words.append(f"Message bus: librdkafka's broker in this process, at {address}.")
         servers.words.append("Tracking, registry and platform database: MLflow and SQLAlchemy on SQLite. Object store: a directory.")
-        stack.enter_context(services(run, gate, servers, console))
+        stack.enter_context(services(gate, triton_or_onnxruntime(run, servers, console)))
         yield servers
 
 
 @contextmanager
-def services(run: Path, gate: GatePolicy, servers: Servers, console: Console) -> Iterator[None]:
-    """Run inference server, registry and inference service in a thread of their own for the length of a block."""
+def services(gate: GatePolicy, inference_server: AbstractContextManager[None]) -> Iterator[None]:
+    """Run registry and inference service in a thread of their own for the length of a block.
+
+    Args:
+        gate: what the registry asks of a candidate.
+        inference_server: entered in that thread, before the services start.
+
+    Raises:
+        UserError: a service ended before its time.
+    """
     stop, failures = threading.Event(), list[BaseException]()
 
     def serve() -> None:
         try:
-            with ExitStack() as stack:
-                try:
-                    triton = stack.enter_context(embedded_triton(run / "triton", run / "triton.log", settings.load().cache))
-                    stack.enter_context(environment(triton.settings()))
-                    servers.words.append(f"Inference: Triton (Python backend with ONNX Runtime), gRPC at {triton.url}.")
-                except TritonCannotRun as reason:
-                    console.print(f"  Triton cannot run here, ONNX Runtime serves in its place: {reason}", style="yellow")
-                    servers.words.append(f"Inference: ONNX Runtime in this process, for Triton cannot run here: {reason}")
-                pool = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="registry"))
+            with inference_server, ThreadPoolExecutor(thread_name_prefix="registry") as pool:
                 registry = pool.submit(run_registry, settings.load(), stop, gate)
                 with inference_service(settings.load()):
                     stop.wait()
@@ -101,6 +101,20 @@ def services(run: Path, gate: GatePolicy, servers: Servers, console: Console) ->
         thread.join()
     if failures:
         raise failures[0]
+
+
+@contextmanager
+def triton_or_onnxruntime(run: Path, servers: Servers, console: Console) -> Iterator[None]:
+    """Run Triton where it can run, and name what models run on."""
+    with ExitStack() as stack:
+        try:
+            triton = stack.enter_context(embedded_triton(run / "triton", run / "triton.log", settings.load().cache))
+            stack.enter_context(environment(triton.settings()))
+            servers.words.append(f"Inference: Triton (Python backend with ONNX Runtime), gRPC at {triton.url}.")
+        except TritonCannotRun as reason:
+            console.print(f"  Triton cannot run here, ONNX Runtime serves in its place: {reason}", style="yellow")
+            servers.words.append(f"Inference: ONNX Runtime in this process, for Triton cannot run here: {reason}")
+        yield
 
 
 @contextmanager

@@ -19,14 +19,15 @@ PROGRESS = re.compile(r"^ {4}([a-z][\w -]*: \d+( of \d+)?.*)$")
 USER_ERROR = re.compile(r"^\s*eartheye\.errors\.\w+: (.*)$")
 
 
-def run_pipeline(chain: Path, data: Path, catalogue: Path, run: Path, console: Console) -> dict[str, float]:
+def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path, console: Console) -> dict[str, float]:
     """Run the pipeline and tell of each step.
 
     Args:
         chain: configuration of every step.
         data: data folder.
         catalogue: its catalogue.
-        run: folder of the run; `pipeline.log` there takes the whole output.
+        root: folder that takes the steps' folders.
+        run: local folder of the run; `pipeline.log` there takes the whole output.
         console: where progress goes.
 
     Returns:
@@ -35,7 +36,7 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, run: Path, console: C
     Raises:
         StepFailed: a step ended with an error.
     """
-    arguments = [str(chain), str(data), str(catalogue), str(run), str(os.getpid())]
+    arguments = [str(chain), str(data), str(catalogue), root, str(os.getpid())]
     command = [sys.executable, "-m", "services.demo.pipeline_process", *arguments]
     seconds: dict[str, float] = {}
     step, began, reason = "pipeline", time.monotonic(), ""

@@ -33,7 +33,7 @@ def kafka_server() -> Server:
         ready=_is_ready,
         furnish=_furnish,
         settings=lambda place: {"EARTHEYE_KAFKA_BOOTSTRAP": place.address(NAME)},
-        start_limit_s=90,
+        start_limit_s=120,
     )
 
 

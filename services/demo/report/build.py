@@ -25,18 +25,20 @@ from services.demo.report.unseen import split_of
 from services.demo.report.wording import counted, sentence, spread
 
 
-def write_report(run: Path, data: Path, catalogue: Catalogue, config: ChainConfig, servers: list[str], seconds: dict[str, float]) -> None:
+def write_report(
+    run: Path, root: Folder, data: Path, catalogue: Catalogue, config: ChainConfig, servers: list[str], seconds: dict[str, float]
+) -> None:
     """Write `report.html` into the folder of a finished run.
 
     Args:
-        run: folder of the run.
+        run: local folder of the run.
+        root: folder of the steps' folders: the same, or a place in an object store.
         data: data folder.
         catalogue: of the data.
         config: of the chain.
         servers: what stood behind the ports, in words.
         seconds: wall time of each step of this run; a step that was done before took hardly any.
     """
-    root = Folder(run)
     tiles = TileSet(root / "tiles")
     sections = [
         *(sampling_section(root, data, catalogue, sampling) for sampling in config.samplings),

@@ -1,0 +1,74 @@
+"""The servers of a demonstration on the local stack: real ones that run already, with the services of this process on them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from eartheye import settings
+from eartheye.contracts import GatePolicy
+from eartheye.errors import ServerNotStarted
+from services.demo.servers import Servers, environment, services
+from services.stack.local_stack import read_environment, servers
+from services.stack.minio import BUCKET
+from services.stack.place import Place
+from services.stack.supervisor import look
+
+WORDS = {
+    "postgres": "Platform database: PostgreSQL at {}.",
+    "minio": "Object store: MinIO at {}.",
+    "kafka": "Message bus: Kafka at {}.",
+    "mlflow": "Tracking and registry: an MLflow server on PostgreSQL, at {}.",
+    "triton": "Inference: Triton (Python backend with ONNX Runtime), gRPC at {}.",
+}
+
+
+def run_root(run: Path) -> str:
+    """Return the folder of a run in the stack's object store."""
+    return f"s3://{BUCKET}/{run.resolve().name}"
+
+
+@contextmanager
+def stack_servers(stack: Path, root: str, data: Path, gate: GatePolicy) -> Iterator[Servers]:
+    """Name the stack's servers in the environment, and start the services on them, for the length of a block.
+
+    Args:
+        stack: the stack's folder.
+        root: folder of the run in the object store.
+        data: folder that scenes may be read from.
+        gate: what the registry asks of a candidate.
+
+    Raises:
+        InvalidSettings: no stack was started there.
+        ServerNotStarted: a server does not answer.
+        UserError: a service ended before its time.
+    """
+    variables = read_environment(stack)
+    answering = check_servers(stack, variables)
+    words = [WORDS[name].format(address) for name, address in answering.items()]
+    if "triton" not in answering:
+        words.append("Inference: ONNX Runtime in this process, for the stack has no Triton.")
+    variables |= {
+        "EARTHEYE_ALLOWED_ROOTS": json.dumps([f"s3://{BUCKET}", str(data.resolve())]),
+        "EARTHEYE_JOB_WORK": f"{root}/work",
+    }
+    with environment(variables), services(gate, nullcontext()):
+        yield Servers(words)
+
+
+def check_servers(stack: Path, variables: dict[str, str]) -> dict[str, str]:
+    """Return the address of each server of a stack; Triton may be left out where it cannot run.
+
+    Args:
+        stack: the stack's folder.
+        variables: its environment.
+
+    Raises:
+        ServerNotStarted: one does not run, or does not answer.
+    """
+    place = Place(stack, settings.load().cache)
+    wanted = [server for server in servers() if server.name != "triton" or "EARTHEYE_TRITON_URL" in variables]
+    findings = [look(server, place) for server in wanted]
+    if silent := [f"{finding.server} ({finding.state})" for finding in findings if finding.state != "running"]:
+        raise ServerNotStarted(f"not there: {', '.join(silent)}; run `eartheye stack up`")
+    return {finding.server: finding.address for finding in findings}
