@@ -1,5 +1,7 @@
 """What a pipeline asks of the running services: a request on the bus, and the wait for its answer."""
 
+import uuid
+
 from eartheye.bus import open_bus
 from eartheye.contracts import ModelPackage, Report, ServingPackage
 from eartheye.contracts.messages import (
@@ -12,6 +14,7 @@ from eartheye.contracts.messages import (
     JobResult,
     PromotionRequest,
     PromotionResult,
+    RollbackRequest,
 )
 from eartheye.errors import JobFailed
 from eartheye.store import Folder
@@ -39,18 +42,48 @@ def register_candidate(name: str, model: Folder, serving: Folder, report: Folder
     return register(name, model.root, serving.root, packed.digest, report.root, package.provenance.run_id)
 
 
-def request_promotion(name: str, version: int, asked_by: str) -> PromotionResult:
-    """Ask the registry service to make a version the champion, and wait for its decision.
+def request_promotion(
+    name: str, version: int, asked_by: str, *, expected_champion: int | None = None, request: str | None = None
+) -> PromotionResult:
+    """Ask the registry service to make a version the champion, and wait until deployment and aliases have followed its decision.
 
-    Asked again, the same version gets the first decision.
+    Args:
+        name: of the registered model.
+        version: the candidate.
+        asked_by: who asks, for the audit.
+        expected_champion: champion that the asker saw, 0 for none; None where it does not matter.
+        request: name of the request; asked again under it, the first decision is given again. By default that of the version.
 
     Raises:
         BusUnavailable: Kafka does not answer.
         NoReply: the registry service did not decide in time.
     """
-    request = PromotionRequest(request=f"{name}-v{version}", model=name, version=version, asked_by=asked_by)
-    with open_bus() as bus, bus.replies(PROMOTION_RESULTS, request.request, (PromotionResult,)) as replies:
-        bus.publish(PROMOTION_REQUESTS, request.request, request)
+    asked = PromotionRequest(
+        request=request or f"{name}-v{version}", model=name, version=version, expected_champion=expected_champion, asked_by=asked_by
+    )
+    return _ask_registry(asked)
+
+
+def request_rollback(name: str, asked_by: str, *, expected_champion: int | None = None) -> PromotionResult:
+    """Ask the registry service to make the champion before the champion again, and wait until that is done.
+
+    Args:
+        name: of the registered model.
+        asked_by: who asks, for the audit.
+        expected_champion: champion that the asker saw; None where it does not matter.
+
+    Raises:
+        BusUnavailable: Kafka does not answer.
+        NoReply: the registry service did not decide in time.
+    """
+    return _ask_registry(
+        RollbackRequest(request=f"rollback-{uuid.uuid4().hex}", model=name, expected_champion=expected_champion, asked_by=asked_by)
+    )
+
+
+def _ask_registry(asked: PromotionRequest | RollbackRequest) -> PromotionResult:
+    with open_bus() as bus, bus.replies(PROMOTION_RESULTS, asked.request, (PromotionResult,)) as replies:
+        bus.publish(PROMOTION_REQUESTS, asked.request, asked)
         return replies.next(PROMOTION_TIMEOUT_S)
 
 

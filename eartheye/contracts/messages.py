@@ -31,22 +31,37 @@ class PromotionRequest(BaseModel):
     """Ask that a model version become the champion. Key: `request`."""
 
     model_config = MESSAGE
-    kind: Literal["promotion-request/1"] = "promotion-request/1"
+    kind: Literal["promotion-request/1", "promotion-request/2"] = "promotion-request/2"
     request: str = Field(pattern=NAME)
     model: str = Field(pattern=NAME)
     version: int = Field(gt=0)
     alias: Literal["champion"] = "champion"
+    expected_champion: int | None = Field(None, ge=0)
+    """Champion that the asker saw, 0 for none; another one meanwhile, and the request is not granted. None where it does not matter."""
+    asked_by: str = Field(max_length=200)
+
+
+class RollbackRequest(BaseModel):
+    """Ask that the champion before become the champion again; answered by a `PromotionResult`. Key: `request`."""
+
+    model_config = MESSAGE
+    kind: Literal["rollback-request/1"] = "rollback-request/1"
+    request: str = Field(pattern=NAME)
+    model: str = Field(pattern=NAME)
+    expected_champion: int | None = Field(None, ge=0)
+    """As in `PromotionRequest`."""
     asked_by: str = Field(max_length=200)
 
 
 class PromotionResult(BaseModel):
-    """The decision, after alias and deployment have followed it. Key: `request`."""
+    """The decision, after deployment and aliases have followed it. Key: `request`."""
 
     model_config = MESSAGE
     kind: Literal["promotion-result/1"] = "promotion-result/1"
     request: str
     model: str
-    version: int
+    version: int | None
+    """The version that was asked for; None where a rollback has nowhere to go."""
     granted: bool
     reasons: tuple[str, ...]
     """Each check of the gate in words."""

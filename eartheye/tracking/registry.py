@@ -76,14 +76,13 @@ def version_of(name: str, version: int) -> RegisteredModel:
     """Return one version.
 
     Raises:
-        TrackingUnavailable: there is no such version, or MLflow does not answer.
+        UnknownModel: there is no such version.
+        TrackingUnavailable: MLflow does not answer.
     """
     try:
         return _registered(name, connect().get_model_version(name, str(version)))
     except MlflowException as error:
-        if error.error_code == ErrorCode.Name(ErrorCode.RESOURCE_DOES_NOT_EXIST):
-            raise TrackingUnavailable(f"the registry has no version {version} of '{name}'") from None
-        raise unavailable(error) from error
+        raise _unknown_or_unavailable(error, name, version) from error
 
 
 def alias_version(name: str, alias: str) -> int | None:
@@ -97,20 +96,76 @@ def alias_version(name: str, alias: str) -> int | None:
     return int(aliases[alias]) if alias in aliases else None
 
 
-def set_alias(name: str, alias: str, version: int) -> None:
-    """Let an alias point at a version."""
+def aliases_of_models() -> dict[str, dict[str, int]]:
+    """Return the aliases of every registered model, and the version each points at.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+    """
+    client = connect()
+    found: dict[str, dict[str, int]] = {}
     try:
-        connect().set_registered_model_alias(name, alias, str(version))
+        page = client.search_registered_models()
+        while True:
+            found |= {model.name: {alias: int(version) for alias, version in model.aliases.items()} for model in page}
+            if not page.token:
+                return found
+            page = client.search_registered_models(page_token=page.token)
     except MlflowException as error:
         raise unavailable(error) from error
+
+
+def set_alias(name: str, alias: str, version: int | None) -> None:
+    """Let an alias point at a version, or at none.
+
+    Raises:
+        UnknownModel: there is no such version.
+        TrackingUnavailable: MLflow does not answer.
+    """
+    client = connect()
+    try:
+        if version is None:
+            client.delete_registered_model_alias(name, alias)
+        else:
+            client.set_registered_model_alias(name, alias, str(version))
+    except MlflowException as error:
+        raise _unknown_or_unavailable(error, name, version) from error
 
 
 def tag_version(name: str, version: int, key: str, value: str) -> None:
-    """State a fact about a version, as why it was not promoted."""
+    """State a fact about a version, as why it was not promoted.
+
+    Raises:
+        UnknownModel: there is no such version.
+        TrackingUnavailable: MLflow does not answer.
+    """
     try:
         connect().set_model_version_tag(name, str(version), key, value)
     except MlflowException as error:
+        raise _unknown_or_unavailable(error, name, version) from error
+
+
+def registered_versions(name: str | None = None) -> list[RegisteredModel]:
+    """Return the versions of a model, or of all models, by name and then the newest first; what others registered there is left out.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+    """
+    client, found, token = connect(), list[RegisteredModel](), None
+    try:
+        while True:
+            page = client.search_model_versions("" if name is None else f"name = '{name}'", page_token=token)
+            found += [_registered(version.name, version) for version in page if "serving_digest" in version.tags]
+            if not (token := page.token):
+                return sorted(found, key=lambda version: (version.name, -version.version))
+    except MlflowException as error:
         raise unavailable(error) from error
+
+
+def _unknown_or_unavailable(error: MlflowException, name: str, version: int | None) -> TrackingUnavailable:
+    if error.error_code == ErrorCode.Name(ErrorCode.RESOURCE_DOES_NOT_EXIST):
+        return UnknownModel(f"the registry has no version {version} of '{name}'")
+    return unavailable(error)
 
 
 def _ensure_model(name: str) -> None:
@@ -123,4 +178,9 @@ def _ensure_model(name: str) -> None:
 
 def _registered(name: str, version) -> RegisteredModel:  # type: ignore[no-untyped-def]
     tags = version.tags
-    return RegisteredModel(name, int(version.version), tags["package"], tags["serving"], tags["serving_digest"], tags["report"])
+    try:
+        return RegisteredModel(name, int(version.version), tags["package"], tags["serving"], tags["serving_digest"], tags["report"])
+    except KeyError as error:
+        raise UnknownModel(
+            f"version {version.version} of '{name}' names no {error.args[0]}, it was not registered by EarthEye: use `eartheye register`"
+        ) from None

@@ -7,10 +7,10 @@ from cyclopts import Parameter
 from eartheye.contracts.messages import JobRequest
 
 
-def promote(model: str, version: int, *, asked_by: str = "command line") -> None:
+def promote(model: str, version: int, *, expected_champion: int | None = None, asked_by: str = "command line") -> None:
     """Ask that a model version become the champion; the gate decides, and says why.
 
-    Example: `eartheye promote landcover 3`
+    Example: `eartheye promote landcover 3 --expected-champion 2`
 
     Parameters
     ----------
@@ -18,17 +18,46 @@ def promote(model: str, version: int, *, asked_by: str = "command line") -> None
         Name of the registered model.
     version
         The candidate.
+    expected_champion
+        Champion that you saw, 0 for none: where another reigns meanwhile, nothing is promoted.
     asked_by
         Who asks, for the audit.
     """
+    import uuid
+
     from eartheye.errors import GateNotPassed
     from pipelines.requests import request_promotion
 
-    result = request_promotion(model, version, asked_by)
+    request = f"promote-{uuid.uuid4().hex}"  # asked by hand once more, it is decided anew
+    result = request_promotion(model, version, asked_by, expected_champion=expected_champion, request=request)
     print("\n".join(result.reasons))
     if not result.granted:
         raise GateNotPassed(f"{model} version {version} was not promoted")
     print(f"{model} version {version} is the champion")
+
+
+def rollback(model: str, *, expected_champion: int | None = None, asked_by: str = "command line") -> None:
+    """Ask that the champion before become the champion again; a promotion still under way is withdrawn.
+
+    Example: `eartheye rollback landcover`
+
+    Parameters
+    ----------
+    model
+        Name of the registered model.
+    expected_champion
+        Champion that you saw: where another reigns meanwhile, nothing is rolled back.
+    asked_by
+        Who asks, for the audit.
+    """
+    from eartheye.errors import GateNotPassed
+    from pipelines.requests import request_rollback
+
+    result = request_rollback(model, asked_by, expected_champion=expected_champion)
+    print("\n".join(result.reasons))
+    if not result.granted:
+        raise GateNotPassed(f"{model} was not rolled back")
+    print(f"{model} version {result.version} is the champion" if result.version else f"{model} has no champion")
 
 
 def map(*, request: Annotated[JobRequest, Parameter(name="*")], timeout_s: float = 3600.0) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from eartheye.contracts import GatePolicy, Report, ServingPackage
-from eartheye.errors import UserError
+from eartheye.errors import StoreUnavailable, UserError
 from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel
 
@@ -20,10 +20,16 @@ class Check:
 
 
 def examine(candidate: RegisteredModel, champion: RegisteredModel | None, policy: GatePolicy) -> list[Check]:
-    """Return every check of the gate; the candidate passes when all do."""
+    """Return every check of the gate; the candidate passes when all do.
+
+    Raises:
+        StoreUnavailable: the packages cannot be looked at now.
+    """
     try:
         serving = ServingPackage.read(Folder(candidate.serving))
         report = Report.read(Folder(candidate.report))
+    except StoreUnavailable:
+        raise
     except UserError as error:
         return [Check(False, str(error))]
     least = policy.min_miou if serving.task == "segmentation" else policy.min_oa
@@ -48,6 +54,8 @@ def _against_champion(score: float, report: Report, champion: RegisteredModel, h
     try:
         theirs = Report.read(Folder(champion.report))
         reigning = theirs.value("pretrained", protocol, metric)
+    except StoreUnavailable:
+        raise
     except (UserError, KeyError) as error:
         return Check(False, f"the champion's report cannot be read: {error}")
     if theirs.split != report.split:

@@ -1,27 +1,36 @@
-"""The promotion service: decide, record, then move deployment and alias, then answer."""
+"""The promotion service: requests from the bus in, decisions followed and told, aliases kept as decided."""
 
-import datetime as dt
 import threading
+import time
+from typing import TypedDict
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from components.deployer.run import deploy
 from eartheye.bus import Bus, open_bus
 from eartheye.contracts import GatePolicy
-from eartheye.contracts.messages import PROMOTION_REQUESTS, PROMOTION_RESULTS, PromotionRequest, PromotionResult
+from eartheye.contracts.messages import PROMOTION_REQUESTS, PROMOTION_RESULTS, PromotionRequest, PromotionResult, RollbackRequest
 from eartheye.database import connect
 from eartheye.errors import UserError
 from eartheye.settings import Settings
-from eartheye.store import Folder
 from eartheye.telemetry import get_logger
-from eartheye.tracking import CHAMPION, PREVIOUS, RegisteredModel, alias_version, set_alias, tag_version, version_of
-from services.registry.gate import Check, examine
-from services.registry.tables import Promotion
+from services.registry.decide import BY_BUS, Following, promote, roll_back
+from services.registry.outbox import work_through
+from services.registry.reconcile import reconcile
+from services.registry.standing import decision_on
+from services.registry.tables import Decision, OutboxItem
 from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
 GROUP = "registry"
+Asked = PromotionRequest | RollbackRequest
+REQUESTS: tuple[type[Asked], ...] = (PromotionRequest, RollbackRequest)
+TICK_S = 1.0
+"""Longest pause between two looks at the outbox; other processes may fill it."""
+RECONCILE_S = 10.0
+"""Pause between two looks at the aliases: how long one moved by hand may be in force before it is decided."""
+PAUSE_S = 5.0
+"""Before the next look after a failure."""
 
 
 def run_registry(settings: Settings, stop: threading.Event, policy: GatePolicy = GatePolicy()) -> None:
@@ -34,14 +43,25 @@ def run_registry(settings: Settings, stop: threading.Event, policy: GatePolicy =
 
     Raises:
         BusUnavailable: the broker does not answer at the start.
+        DatabaseUnavailable: the database does not answer at the start.
+        SchemaMismatch: the database has another schema.
     """
     with open_bus(settings) as bus:
         bus.ensure_topics((PROMOTION_REQUESTS, PROMOTION_RESULTS))
         Registry(bus, policy, connect(settings)).run(stop)
 
 
+class _Common(TypedDict):
+    """What both kinds of request say."""
+
+    asked_by: str
+    expected_champion: int | None
+    request: str
+    follow: Following
+
+
 class Registry:
-    """Decides about promotions. The database's row is the decision; deployment and alias follow it and are healed from it.
+    """Messages only lead to decisions; a loop looks at the database and lets the world follow it. So a crash at any point loses nothing.
 
     Args:
         bus: where requests come from and results go.
@@ -53,76 +73,87 @@ class Registry:
         self._bus = bus
         self._policy = policy
         self._engine = engine
-        require_schema(self._engine)
+        self._news = threading.Event()
+        require_schema(engine)
 
     def run(self, stop: threading.Event) -> None:
-        """Answer requests until `stop` is set."""
-        self.heal()
-        self._bus.consume([PROMOTION_REQUESTS], GROUP, (PromotionRequest,), self.handle, stop=stop)
+        """Serve until `stop` is set.
 
-    def handle(self, request: PromotionRequest) -> None:
-        """Decide one request; asked again, the first decision is given again."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            promotion = session.get(Promotion, request.request)
-            if promotion is None:
-                promotion = self._decide(request)
-                session.add(promotion)
-        if promotion.granted and not promotion.applied:
-            self._apply(promotion)
-        result = PromotionResult(
-            request=promotion.request,
-            model=promotion.model,
-            version=promotion.version,
-            granted=promotion.granted,
-            reasons=tuple(promotion.reasons),
-        )
-        self._bus.publish(PROMOTION_RESULTS, request.request, result)
-
-    def heal(self) -> None:
-        """Apply what was granted and cut off before alias and deployment had followed."""
-        with Session(self._engine) as session:
-            pending = session.scalars(select(Promotion).where(Promotion.granted, ~Promotion.applied).order_by(Promotion.decided_at)).all()
-            session.expunge_all()
-        for promotion in pending:
-            self._apply(promotion)
-
-    def _decide(self, request: PromotionRequest) -> Promotion:
-        reigning = alias_version(request.model, CHAMPION)
+        Raises:
+            BusUnavailable: the broker does not answer at the start.
+        """
+        ended = threading.Event()
+        loop = threading.Thread(target=self._repeat, args=(ended,), name="registry-outbox")
+        loop.start()
         try:
-            candidate = version_of(request.model, request.version)
-            champion = version_of(request.model, reigning) if reigning is not None else None
-            checks = examine(candidate, champion, self._policy) or [Check(False, "nothing was checked")]
-            checks.append(self._golden_tile(candidate))
-        except UserError as error:
-            checks = [Check(False, str(error))]
-        granted = all(check.passed for check in checks)
-        reasons = [("passed: " if check.passed else "failed: ") + check.words for check in checks]
-        log.info("promotion decided", model=request.model, version=request.version, granted=granted, reasons=reasons)
-        return Promotion(
-            request=request.request,
-            model=request.model,
-            version=request.version,
-            previous=reigning if reigning != request.version else None,
-            granted=granted,
-            reasons=reasons,
-            asked_by=request.asked_by,
-            decided_at=dt.datetime.now(dt.UTC),
-            applied=False,
-        )
+            self._bus.consume([PROMOTION_REQUESTS], GROUP, REQUESTS, self.handle, stop=stop)
+        finally:
+            ended.set()
+            self._news.set()
+            loop.join()
 
-    def _golden_tile(self, candidate: RegisteredModel) -> Check:
-        """Deploy the candidate beside the champion: the versions live side by side, only the alias says which is used."""
+    def handle(self, asked: Asked) -> None:
+        """Decide one request; the answer is in the outbox. Asked again, the first decision is told again.
+
+        What cannot be decided, because the champion is another one or a server is away, is told at once and not noted: it may be asked
+        again.
+        """
+        known = decision_on(self._engine, asked.request) is not None
         try:
-            deployed = deploy(Folder(candidate.serving), candidate.name, candidate.version)
+            decision = self._decide(asked)
         except UserError as error:
-            return Check(False, f"deployment: {error}")
-        return Check(True, f"golden tile on {deployed.server}: largest difference {deployed.difference:.4f}")
+            version = asked.version if isinstance(asked, PromotionRequest) else None
+            self._tell(asked.request, asked.model, version, False, [f"failed: {error}"])
+            return
+        if known:
+            self._answer_again(decision)
+        self._news.set()
 
-    def _apply(self, promotion: Promotion) -> None:
-        if promotion.previous is not None:
-            set_alias(promotion.model, PREVIOUS, promotion.previous)
-        set_alias(promotion.model, CHAMPION, promotion.version)
-        tag_version(promotion.model, promotion.version, "promotion", promotion.request)
+    def follow(self) -> bool:
+        """Do what follows the decisions, once; False where something cannot be done now."""
+        return work_through(self._engine, self._answer)
+
+    def reconcile(self) -> None:
+        """Look at the aliases in MLflow once, and decide about those that were moved by hand."""
+        reconcile(self._engine, self._policy)
+
+    def _decide(self, asked: Asked) -> Decision:
+        common = _Common(asked_by=asked.asked_by, expected_champion=asked.expected_champion, request=asked.request, follow=BY_BUS)
+        if isinstance(asked, PromotionRequest):
+            return promote(self._engine, asked.model, asked.version, policy=self._policy, **common)
+        return roll_back(self._engine, asked.model, **common)
+
+    def _repeat(self, ended: threading.Event) -> None:
+        """Follow decisions and reconcile, again and again; a failure is told, and the next look comes after a pause."""
+        next_reconcile_s = 0.0
+        while not ended.is_set():
+            self._news.clear()
+            well = False
+            try:
+                well = self.follow()
+                if time.monotonic() >= next_reconcile_s:
+                    self.reconcile()
+                    next_reconcile_s = time.monotonic() + RECONCILE_S
+            except UserError as error:
+                well = False
+                log.warning(str(error))
+            except Exception:
+                well = False
+                log.exception("the registry failed, and looks again")
+            if well:
+                self._news.wait(TICK_S)
+            else:
+                ended.wait(PAUSE_S)
+
+    def _answer_again(self, decision: Decision) -> None:
+        waiting = select(OutboxItem.id).where(OutboxItem.decision == decision.id, OutboxItem.work == "answer", OutboxItem.done_at.is_(None))
         with Session(self._engine) as session, session.begin():
-            stored = session.get_one(Promotion, promotion.request)
-            stored.applied = True
+            if session.scalars(waiting).first() is None:
+                session.add(OutboxItem(decision=decision.id, model=decision.model, work="answer"))
+
+    def _answer(self, decision: Decision) -> None:
+        self._tell(decision.request, decision.model, decision.to_version, decision.state == "applied", decision.reasons)
+
+    def _tell(self, request: str, model: str, version: int | None, granted: bool, reasons: list[str]) -> None:
+        result = PromotionResult(request=request, model=model, version=version, granted=granted, reasons=tuple(reasons))
+        self._bus.publish(PROMOTION_RESULTS, request, result)

@@ -65,21 +65,3 @@ class OutboxItem(Base):
     trouble: Mapped[str | None] = mapped_column(Text)
     """Why the last attempt did not succeed."""
     done_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, index=True)
-
-
-class Promotion(Base):
-    """A request to promote, decided once."""
-
-    __tablename__ = "promotions"
-
-    request: Mapped[str] = mapped_column(String(128), primary_key=True)
-    model: Mapped[str] = mapped_column(String(128), index=True)
-    version: Mapped[int]
-    previous: Mapped[int | None]
-    """Champion before this one."""
-    granted: Mapped[bool]
-    reasons: Mapped[list[str]] = mapped_column(JSON)
-    asked_by: Mapped[str] = mapped_column(String(200))
-    decided_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
-    applied: Mapped[bool] = mapped_column(default=False)
-    """Deployment and alias have followed the decision."""

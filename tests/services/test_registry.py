@@ -1,21 +1,23 @@
-"""Promotion: the gate decides, the row is the decision, alias and deployment follow it."""
+"""Promotion asked over the bus: the gate decides, deployment and aliases follow, the answer tells how it went."""
 
+import json
 import threading
 
 import pytest
-from sqlalchemy.orm import Session
 
 from eartheye import settings
 from eartheye.bus import open_bus
+from eartheye.bus.wire import Reader
 from eartheye.contracts import GatePolicy
-from eartheye.contracts.messages import PromotionRequest
+from eartheye.contracts.messages import PROMOTION_RESULTS, PromotionRequest, PromotionResult
 from eartheye.database import connect
 from eartheye.store import Folder
-from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, version_of
-from pipelines.requests import request_promotion
+from eartheye.tracking import CHAMPION, PREVIOUS, alias_version
+from pipelines.requests import request_promotion, request_rollback
 from services.registry.gate import examine
 from services.registry.service import Registry, run_registry
-from services.registry.tables import Promotion
+from services.registry.standing import decision_on, decisions
+from services.registry.tables import Decision
 from services.stack.broker import API_VERSION, embedded_broker
 from tests.services.registry_candidate import make_candidate, write_report
 
@@ -54,16 +56,18 @@ def ask(model: str, version: int, request: str | None = None) -> PromotionReques
     return PromotionRequest(request=request or f"{model}-v{version}", model=model, version=version, asked_by="test")
 
 
-def decision(registry: Registry, request: PromotionRequest) -> Promotion:
+def decision(registry: Registry, request: PromotionRequest) -> Decision:
     registry.handle(request)
-    with Session(connect(), expire_on_commit=False) as session:
-        return session.get_one(Promotion, request.request)
+    registry.follow()
+    found = decision_on(connect(), request.request)
+    assert found is not None
+    return found
 
 
 def test_a_candidate_that_passes_becomes_the_champion(registry, tmp_path):
     made = make_candidate(tmp_path, "passes", 0.7)
     promotion = decision(registry, ask("passes", made.version))
-    assert (promotion.granted, promotion.applied, promotion.previous) == (True, True, None)
+    assert (promotion.state, promotion.from_version, promotion.to_version) == ("applied", None, made.version)
     assert alias_version("passes", CHAMPION) == made.version
     assert "passed: golden tile on ONNX Runtime in the process: largest difference 0.0000" in promotion.reasons
 
@@ -71,31 +75,32 @@ def test_a_candidate_that_passes_becomes_the_champion(registry, tmp_path):
 def test_a_candidate_below_the_gate_is_refused_with_the_figure(registry, tmp_path):
     made = make_candidate(tmp_path, "weak", 0.3)
     promotion = decision(registry, ask("weak", made.version))
-    assert not promotion.granted
+    assert promotion.state == "refused"
     assert "failed: miou 0.300, at least 0.500 asked" in promotion.reasons
     assert alias_version("weak", CHAMPION) is None
 
 
-def test_a_wrong_golden_tile_is_refused(registry, tmp_path):
+def test_a_wrong_golden_tile_fails_the_promotion(registry, tmp_path):
     made = make_candidate(tmp_path, "wrong", 0.9, wrong_by=40)
     promotion = decision(registry, ask("wrong", made.version))
-    assert not promotion.granted
+    assert promotion.state == "failed"
     assert any("golden tile" in reason and reason.startswith("failed") for reason in promotion.reasons)
+    assert alias_version("wrong", CHAMPION) is None
 
 
 def test_the_champion_before_is_kept_as_previous(registry, tmp_path):
     first = make_candidate(tmp_path / "a", "successive", 0.7, seed="a")
     second = make_candidate(tmp_path / "b", "successive", 0.69, seed="b")
-    registry.handle(ask("successive", first.version))
-    registry.handle(ask("successive", second.version))
+    decision(registry, ask("successive", first.version))
+    decision(registry, ask("successive", second.version))
     assert (alias_version("successive", CHAMPION), alias_version("successive", PREVIOUS)) == (second.version, first.version)
 
 
 def test_a_candidate_far_behind_the_champion_is_refused(registry, tmp_path):
     first = make_candidate(tmp_path / "a", "falling", 0.9, seed="a")
     second = make_candidate(tmp_path / "b", "falling", 0.6, seed="b")
-    registry.handle(ask("falling", first.version))
-    assert not decision(registry, ask("falling", second.version)).granted
+    decision(registry, ask("falling", first.version))
+    assert decision(registry, ask("falling", second.version)).state == "refused"
     assert alias_version("falling", CHAMPION) == first.version
 
 
@@ -111,11 +116,12 @@ def test_asked_again_the_first_decision_stands(registry, tmp_path):
     first = decision(registry, ask("again", made.version))
     write_report(Folder(tmp_path / "report"), 0.1)
     assert decision(registry, ask("again", made.version)).decided_at == first.decided_at
+    assert len(decisions(connect(), "again")) == 1
 
 
 def test_a_version_that_does_not_exist_is_refused_and_recorded(registry):
     promotion = decision(registry, ask("nobody", 7))
-    assert (promotion.granted, promotion.reasons) == (False, ["failed: the registry has no version 7 of 'nobody'"])
+    assert (promotion.state, promotion.reasons) == ("refused", ["failed: the registry has no version 7 of 'nobody'"])
 
 
 def test_a_report_about_another_model_is_refused(registry, tmp_path):
@@ -131,26 +137,40 @@ def test_a_package_changed_after_registration_is_refused(registry, tmp_path):
     assert "failed: serving package is the one that was registered" in decision(registry, ask("changed", made.version)).reasons
 
 
-def test_what_was_granted_and_cut_off_is_healed_at_the_next_start(registry, tmp_path):
-    made = make_candidate(tmp_path, "cut-off", 0.7)
-    granted = registry._decide(ask("cut-off", made.version))
-    with Session(connect()) as session, session.begin():
-        session.add(granted)
-    assert alias_version("cut-off", CHAMPION) is None
-    registry.heal()
-    assert alias_version("cut-off", CHAMPION) == made.version
-    assert version_of("cut-off", made.version) == made
-
-
-def test_a_promotion_asked_over_the_bus_is_answered_there(tmp_path):
-    made = make_candidate(tmp_path, "over-the-bus", 0.7)
+def test_a_promotion_and_a_rollback_asked_over_the_bus_are_answered_there_when_they_are_carried_out(tmp_path):
+    first = make_candidate(tmp_path / "a", "over-the-bus", 0.7, seed="a")
+    second = make_candidate(tmp_path / "b", "over-the-bus", 0.7, seed="b")
     stop = threading.Event()
     thread = threading.Thread(target=run_registry, args=(settings.load(), stop, POLICY))
     thread.start()
     try:
-        result = request_promotion("over-the-bus", made.version, "test")
+        for made in (first, second):
+            result = request_promotion("over-the-bus", made.version, "test")
+            assert (result.granted, result.version) == (True, made.version)
+            assert alias_version("over-the-bus", CHAMPION) == made.version
+        stale = request_promotion("over-the-bus", first.version, "test", expected_champion=first.version, request="stale")
+        assert not stale.granted
+        assert f"is now version {second.version}" in stale.reasons[0]
+        rolled = request_rollback("over-the-bus", "test")
+        assert (rolled.granted, rolled.version) == (True, first.version)
+        assert (alias_version("over-the-bus", CHAMPION), alias_version("over-the-bus", PREVIOUS)) == (first.version, second.version)
+        nowhere = request_rollback("nobody-at-all", "test")
+        assert (nowhere.granted, nowhere.version) == (False, None)
     finally:
         stop.set()
         thread.join()
-    assert (result.granted, result.version) == (True, made.version)
-    assert alias_version("over-the-bus", CHAMPION) == made.version
+
+
+def test_a_request_of_the_first_schema_is_still_read():
+    old = {"kind": "promotion-request/1", "request": "r", "model": "m", "version": 3, "alias": "champion", "asked_by": "someone"}
+    assert Reader((PromotionRequest,)).read(json.dumps(old).encode()).expected_champion is None
+
+
+def test_one_name_for_two_requests_is_refused(registry, tmp_path):
+    made = make_candidate(tmp_path, "same-name", 0.7)
+    decision(registry, ask("same-name", made.version, "the-name"))
+    with open_bus() as bus, bus.replies(PROMOTION_RESULTS, "the-name", (PromotionResult,)) as replies:
+        registry.handle(ask("same-name", made.version + 1, "the-name"))
+        answer = replies.next(30.0)
+    assert not answer.granted
+    assert "another request has the name" in answer.reasons[0]

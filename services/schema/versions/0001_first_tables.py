@@ -54,20 +54,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan", name=op.f("pk_plans")),
     )
     op.create_table(
-        "promotions",
-        sa.Column("request", sa.String(length=128), nullable=False),
-        sa.Column("model", sa.String(length=128), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("previous", sa.Integer(), nullable=True),
-        sa.Column("granted", sa.Boolean(), nullable=False),
-        sa.Column("reasons", sa.JSON(), nullable=False),
-        sa.Column("asked_by", sa.String(length=200), nullable=False),
-        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("applied", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("request", name=op.f("pk_promotions")),
-    )
-    op.create_index(op.f("ix_promotions_model"), "promotions", ["model"])
-    op.create_table(
         "blocks",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("plan", sa.String(length=64), nullable=False),

@@ -1,0 +1,138 @@
+"""What follows a decision: deployment with its golden tile, MLflow's aliases, and the answer to who asked over the bus."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from components.deployer.run import deploy
+from eartheye.contracts import ServingPackage
+from eartheye.database import now
+from eartheye.errors import ParityNotReached, PredictorUnavailable, StoreUnavailable, TrackingUnavailable, UnknownModel, UserError
+from eartheye.store import Folder
+from eartheye.telemetry import get_logger
+from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, set_alias, tag_version, version_of
+from services.registry.record import settle, take_back
+from services.registry.standing import standing
+from services.registry.tables import Decision, OutboxItem
+
+log = get_logger(__name__)
+Answer = Callable[[Decision], None]
+ITSELF = "registry"
+"""Asks for the reversion of what could not be carried out."""
+DEPLOYMENTS = 5
+"""Attempts to deploy on a server that does not answer or cannot load the model, before the decision fails."""
+PASSING = (StoreUnavailable, TrackingUnavailable)
+"""Failures that end with an outage elsewhere; UnknownModel is a TrackingUnavailable that does not."""
+TAG = "promotion"
+TAG_LENGTH = 4000
+
+
+def work_through(engine: Engine, answer: Answer | None = None) -> bool:
+    """Do what follows the decisions, once: each model's work in order, up to what cannot be done now.
+
+    Every piece can be done twice without harm, so that one that was cut off is done again.
+
+    Args:
+        engine: the platform's database.
+        answer: tells a decision to who asked over the bus; without it, such work is left for later.
+
+    Returns:
+        Everything is done.
+    """
+    stuck: set[str] = set()
+    while (found := _next(engine, stuck, answer is not None)) is not None:
+        item, decision = found
+        try:
+            if item.work == "deploy":
+                _deploy(engine, item, decision)
+            elif item.work == "aliases":
+                _move_aliases(engine, decision)
+            elif answer is not None:
+                answer(decision)
+        except Exception as error:
+            fault = not isinstance(error, UserError)
+            trouble = f"{type(error).__name__}: {error}" if fault else str(error)
+            log.warning("a decision cannot be followed now", model=item.model, work=item.work, reason=trouble, exc_info=fault)
+            _note(engine, item, trouble)
+            stuck.add(item.model)
+        else:
+            _note(engine, item, None)
+    return not stuck
+
+
+def move_aliases(engine: Engine, model: str) -> bool:
+    """Let MLflow's aliases point where the database says; True where one moved. `previous` goes first, so that it is never lost.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+    """
+    decided = standing(engine, model)
+    moved = False
+    for alias, version in ((PREVIOUS, decided.previous), (CHAMPION, decided.champion)):
+        if alias_version(model, alias) != version:
+            try:
+                set_alias(model, alias, version)
+                moved = True
+            except UnknownModel as error:  # removed by hand in MLflow
+                log.warning("an alias cannot be set as decided", alias=alias, reason=str(error))
+    return moved
+
+
+def _next(engine: Engine, stuck: set[str], answers: bool) -> tuple[OutboxItem, Decision] | None:
+    asked = select(OutboxItem, Decision).join(Decision, Decision.id == OutboxItem.decision).where(OutboxItem.done_at.is_(None))
+    asked = asked.where(OutboxItem.model.not_in(stuck))
+    if not answers:
+        asked = asked.where(OutboxItem.work != "answer")
+    with Session(engine, expire_on_commit=False) as session:
+        row = session.execute(asked.order_by(OutboxItem.id).limit(1)).first()
+    return (row[0], row[1]) if row else None
+
+
+def _deploy(engine: Engine, item: OutboxItem, decision: Decision) -> None:
+    """Put the version on the inference server; where it cannot serve, the decision is taken back.
+
+    Raises:
+        UserError: an outage, which passes.
+    """
+    if decision.state != "pending":
+        return
+    assert decision.to_version is not None
+    try:
+        candidate = version_of(decision.model, decision.to_version)
+        if ServingPackage.read(Folder(candidate.serving)).digest != candidate.serving_digest:
+            raise ParityNotReached("the serving package is not the one that was registered: register it as a new version")
+        deployed = deploy(Folder(candidate.serving), candidate.name, candidate.version)
+    except Exception as error:
+        passes = isinstance(error, PASSING) and not isinstance(error, UnknownModel)
+        final = isinstance(error, UserError) and not isinstance(error, PredictorUnavailable)
+        if passes or (not final and item.attempts + 1 < DEPLOYMENTS):
+            raise
+        take_back(engine, decision, f"deployment: {error}", asked_by=ITSELF)
+        return
+    with Session(engine) as session, session.begin():
+        stored = session.get_one(Decision, decision.id)
+        stored.reasons = [*stored.reasons, f"passed: golden tile on {deployed.server}: largest difference {deployed.difference:.4f}"]
+
+
+def _move_aliases(engine: Engine, decision: Decision) -> None:
+    move_aliases(engine, decision.model)
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        settle(session, decision, "applied")
+        ended = session.get_one(Decision, decision.id)
+    if ended.to_version is not None and ended.kind != "reversion":
+        told = "; ".join(reason for reason in ended.reasons if ended.state == "applied" or reason.startswith("failed"))
+        try:
+            tag_version(ended.model, ended.to_version, TAG, f"{ended.state}, asked by {ended.asked_by}: {told}"[:TAG_LENGTH])
+        except UnknownModel as error:
+            log.warning("a version cannot be tagged", reason=str(error))
+
+
+def _note(engine: Engine, item: OutboxItem, trouble: str | None) -> None:
+    with Session(engine) as session, session.begin():
+        stored = session.get_one(OutboxItem, item.id)
+        stored.trouble = trouble
+        if trouble is None:
+            stored.done_at = now()
+        else:
+            stored.attempts += 1

@@ -1,0 +1,47 @@
+"""Healing: MLflow's aliases against what was decided. One that was moved by hand is a request."""
+
+from sqlalchemy import Engine
+
+from eartheye.contracts import GatePolicy
+from eartheye.errors import UserError
+from eartheye.telemetry import get_logger
+from eartheye.tracking import CHAMPION, PREVIOUS, aliases_of_models
+from services.registry.decide import BY_ALIAS, promote
+from services.registry.outbox import move_aliases
+from services.registry.standing import standing
+
+log = get_logger(__name__)
+BY_HAND = "mlflow"
+"""Asks for what an alias moved by hand stands for."""
+
+
+def reconcile(engine: Engine, policy: GatePolicy = GatePolicy()) -> None:
+    """Look at every model's aliases once.
+
+    A champion that is another version than decided is a request to promote it, with the same gate and audit: granted, the aliases stay;
+    refused, they are moved back. An alias that is gone, and `previous`, are set as decided. Models with work in the outbox are left to it.
+
+    Args:
+        engine: the platform's database.
+        policy: what the gate asks.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+    """
+    for model, aliases in aliases_of_models().items():
+        try:
+            _reconcile_model(engine, model, aliases, policy)
+        except UserError as error:  # one model's trouble does not keep the others waiting
+            log.warning("a model's aliases cannot be looked after now", model=model, reason=str(error))
+
+
+def _reconcile_model(engine: Engine, model: str, aliases: dict[str, int], policy: GatePolicy) -> None:
+    decided = standing(engine, model)  # after the aliases were read: what is decided in between is in the outbox
+    found = aliases.get(CHAMPION)
+    if not decided.followed:
+        return
+    if found is not None and found != decided.champion:
+        expected = decided.champion or 0
+        promote(engine, model, found, asked_by=BY_HAND, policy=policy, expected_champion=expected, follow=BY_ALIAS)
+    elif decided.generation and (found, aliases.get(PREVIOUS)) != (decided.champion, decided.previous) and move_aliases(engine, model):
+        log.warning("aliases set as decided", model=model, champion=decided.champion, previous=decided.previous)

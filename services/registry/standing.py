@@ -1,0 +1,75 @@
+"""What is decided and what was decided: questions to the database, which change nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from services.registry.tables import Decision, ModelState, OutboxItem
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a model stands by the platform's decisions."""
+
+    model: str
+    champion: int | None
+    """Version that serves, or will as soon as the pending decision is carried out."""
+    previous: int | None
+    """Version that a rollback leads to."""
+    generation: int
+    """Counts the changes of champion and previous; 0 before the first."""
+    pending: Decision | None
+    """Decision that deployment and aliases have still to follow."""
+    followed: bool
+    """Deployment and aliases are as decided, as far as this platform moved them."""
+
+
+def standing(engine: Engine, model: str) -> Standing:
+    """Say where a model stands; one that nothing was decided about has generation 0.
+
+    Args:
+        engine: the platform's database.
+        model: name of the registered model.
+    """
+    with Session(engine, expire_on_commit=False) as session:
+        return standing_in(session, model)
+
+
+def standings(engine: Engine) -> list[Standing]:
+    """Say where every model stands that something was decided about, by name."""
+    with Session(engine, expire_on_commit=False) as session:
+        return [standing_in(session, model) for model in session.scalars(select(Decision.model).distinct().order_by(Decision.model))]
+
+
+def decisions(engine: Engine, model: str | None = None, limit: int = 100) -> Sequence[Decision]:
+    """Return the audit, newest first.
+
+    Args:
+        engine: the platform's database.
+        model: name of the registered model; None for all.
+        limit: how many at most.
+    """
+    asked = select(Decision).order_by(Decision.id.desc()).limit(limit)
+    if model is not None:
+        asked = asked.where(Decision.model == model)
+    with Session(engine, expire_on_commit=False) as session:
+        return session.scalars(asked).all()
+
+
+def decision_on(engine: Engine, request: str) -> Decision | None:
+    """Return how a request was decided, None where it was not."""
+    with Session(engine, expire_on_commit=False) as session:
+        return session.scalars(select(Decision).where(Decision.request == request)).one_or_none()
+
+
+def standing_in(session: Session, model: str) -> Standing:
+    """Say where a model stands, within a transaction."""
+    state = session.get(ModelState, model)
+    pending = session.scalars(select(Decision).where(Decision.model == model, Decision.state == "pending")).one_or_none()
+    open_items = select(OutboxItem.id).where(OutboxItem.model == model, OutboxItem.work != "answer", OutboxItem.done_at.is_(None))
+    followed = session.scalars(open_items.limit(1)).first() is None
+    if state is None:
+        return Standing(model, None, None, 0, pending, followed)
+    return Standing(model, state.champion, state.previous, state.generation, pending, followed)
