@@ -14,6 +14,7 @@ REACHES = {
     "mlflow": {"postgres"},
     "migrations": {"postgres"},
     "topics": {"kafka"},
+    "buckets": {"minio"},
     "kafka": {"kafka"},
     "minio": set(),
     "postgres": set(),

@@ -19,7 +19,7 @@ WORKLOADS = {
 def test_every_part_of_the_platform_is_there(overlay):
     names = {named(workload) for workload in workloads(overlay)}
     assert names > WORKLOADS
-    assert {name.rstrip("-0123456789") for name in names - WORKLOADS} == {"Job/migrations", "Job/topics"}
+    assert {name.rstrip("-0123456789") for name in names - WORKLOADS} == {"Job/migrations", "Job/topics", "Job/buckets"}
 
 
 def test_resources_fit_the_schemas_strictly(overlay):

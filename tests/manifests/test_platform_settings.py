@@ -71,6 +71,6 @@ def test_every_role_of_the_command_line_is_deployed_and_no_other(overlay):
 
 def test_processes_of_the_platform_are_given_settings_and_secrets(overlay):
     ours = [workload for workload in workloads(overlay) if workload["metadata"]["labels"].get("settings") == "eartheye"]
-    assert len(ours) == 7
+    assert len(ours) == 8
     for workload in ours:
         assert {"EARTHEYE_DATABASE_URL", "EARTHEYE_S3_ACCESS_KEY", "EARTHEYE_S3_SECRET_KEY"} <= variables(workload), named(workload)

@@ -73,7 +73,7 @@ def test_images_carry_their_registry_and_a_pinned_version(pods):
 
 def test_the_jobs_are_named_after_the_release(overlay):
     jobs = {job["metadata"]["name"] for job in overlay if job["kind"] == "Job"}
-    assert jobs == {f"{name}-{__version__.replace('.', '-')}" for name in ("migrations", "topics")}
+    assert jobs == {f"{name}-{__version__.replace('.', '-')}" for name in ("migrations", "topics", "buckets")}
 
 
 def test_secrets_come_by_reference_only(overlay, pods):
