@@ -9,12 +9,13 @@ from components.finetuner.component import finetuner
 from components.pretrainer.component import pretrainer
 from components.sampler.component import aggregator, sampler
 from components.tiler.component import tiler
+from pipelines.environment import with_settings
 from pipelines.steps import configuration, mapping, promotion, registration, repetitions
 
 
 def step(task: dsl.PipelineTask, after: dsl.PipelineTask | None = None) -> dsl.PipelineTask:
     """Run a task every time: what is done already its folder's manifest says, and Kubeflow's cache would not see a folder that is gone."""
-    task.set_caching_options(False)
+    with_settings(task).set_caching_options(False)
     return task.after(after) if after is not None else task
 
 

@@ -4,8 +4,10 @@ import pytest
 import yaml
 
 from eartheye.images import DATA_IMAGE, SERVICES_IMAGE, TRAIN_IMAGE
+from eartheye.settings import Settings
 from pipelines.compiled import compile_pipeline
-from tests.manifests.rendering import ROOT
+from pipelines.environment import GIVEN, SETTINGS
+from tests.manifests.rendering import ROOT, render
 
 COMPILED = ROOT / "pipelines" / "imagery-to-map.yaml"
 
@@ -32,3 +34,21 @@ def test_the_native_manifests_are_a_pipeline_and_its_version():
     resources = list(yaml.safe_load_all(COMPILED.with_name("imagery-to-map-kubernetes.yaml").read_text()))
     assert [resource["kind"] for resource in resources] == ["Pipeline", "PipelineVersion"]
     assert resources[1]["spec"]["pipelineName"] == resources[0]["metadata"]["name"]
+
+
+def test_every_step_is_given_the_settings_and_the_credentials_by_reference():
+    spec, platform = yaml.safe_load_all(COMPILED.read_text())
+    given = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert given.keys() == spec["deploymentSpec"]["executors"].keys()
+    for executor in given.values():
+        (settings,), (credentials,) = executor["configMapAsEnv"], executor["secretAsEnv"]
+        variables = {entry["envVar"] for entry in (*settings["keyToEnv"], *credentials["keyToEnv"])}
+        assert variables <= {f"EARTHEYE_{name.upper()}" for name in Settings.model_fields}
+        assert (settings["configMapName"], credentials["secretName"]) == (SETTINGS, "object-store")
+
+
+def test_the_settings_of_the_steps_are_made_with_the_pipeline(manifests):
+    resources = {resource["kind"]: resource for resource in render(manifests / "pipelines")}
+    assert resources.keys() == {"ConfigMap", "Pipeline", "PipelineVersion"}
+    assert resources["ConfigMap"]["metadata"]["name"] == SETTINGS
+    assert resources["ConfigMap"]["data"].keys() == set(GIVEN)
