@@ -120,7 +120,7 @@ def tiles_section(root: Folder, tiles: TileSet) -> Section:
         many = spread(per_site) if len(per_site) else "0"
         section.rows.append([sensor.name, ", ".join(sensor.bands), str(len(of_sensor)), str(of_sensor["site"].nunique()), many])
     for reason, count in tiles.index["rejected"].dropna().value_counts().items():
-        section.words.append(f"Rejected, {count} times: {reason}")
+        section.words.append(f"Rejected, {counted(count, 'time')}: {reason}")
     with (root / "curated").open(curated.table) as file:
         decided = pq.read_table(file).to_pandas()
     section.limits = limits.of_tiles(tiles, decided.loc[decided["keep"], "tile"])

@@ -53,7 +53,12 @@ def of_sites(
         )
     ratio_met = sum(list(config.class_ratio.model_dump().values())[number - 1] for number in per_class)
     if drawn < FEW_SITES_OF_TARGET * config.target_sites:
-        words.append(f"{drawn:,} sites, not the {config.target_sites:,} asked: the classes met hold {ratio_met:.0%} of the class ratio.")
+        why = (
+            f"the classes met hold {ratio_met:.0%} of the class ratio"
+            if round(ratio_met, 2) < 1
+            else "strata have fewer cells than their share"
+        )
+        words.append(f"{drawn:,} sites, not the {config.target_sites:,} asked: {why}.")
     if len(per_class) == 1:
         only = LAND_CLASSES[next(iter(per_class)) - 1]
         words.append(f"All cells are {only} in this land cover: the drawing is one of places, not of kinds of land.")
@@ -79,7 +84,7 @@ def of_tiles(tiles: TileSet, kept: pd.Series) -> list[str]:
             )
         if len(placed) and placed["source"].nunique() == 1:
             words.append(
-                f"{sensor}: one scene of {two_digits(hectares(placed))} ha in {len(placed)} tiles, enough to see that it is read rightly, no more."
+                f"{sensor}: one scene of {two_digits(hectares(placed))} ha in {len(placed)} tiles: it shows that they are read rightly."
             )
     if len(loose := sorted(cut.loc[cut["crs"].isna(), "sensor"].unique())):
         words.append(

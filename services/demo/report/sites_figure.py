@@ -36,17 +36,18 @@ def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopa
     Returns:
         A PNG.
     """
-    figure, axes = plt.subplots(figsize=(11, 6.2), layout="constrained")
     west, east, south, north = cells["lon"].min(), cells["lon"].max(), cells["lat"].min(), cells["lat"].max()
-    if len(cells) > MANY_CELLS:
+    outlines = grid.polygon(cells["cell"].to_numpy()) if len(cells) <= MANY_CELLS else None
+    if outlines is not None:
+        west, south, east, north = geopandas.GeoSeries(outlines).total_bounds
+    spread = max(east - west, north - south)
+    figure, axes = plt.subplots(figsize=(8 if spread < LOCAL_DEG else 11, 6.2), layout="constrained")
+    if outlines is None:
         paint_cells(axes, cells)
     else:
-        outlines = grid.polygon(cells["cell"].to_numpy())
-        west, south, east, north = geopandas.GeoSeries(outlines).total_bounds
         colours = [LAND_COLOURS[number - 1] for number in cells["land_class"]]
         corners = [list(outline.exterior.coords) for outline in outlines]
         axes.add_collection(PolyCollection(corners, facecolors=colours, edgecolors="white", linewidths=0.6, alpha=0.6))
-    spread = max(east - west, north - south)
     if regions is not None:
         draw_borders(axes, regions)
     many = len(sites) > 1000
@@ -64,6 +65,7 @@ def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopa
         xlim=(west - margin, east + margin), ylim=(south - margin, north + margin), xlabel="longitude, degrees", ylabel="latitude, degrees"
     )
     axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.ticklabel_format(useOffset=False)
     shrink = float(np.cos(np.radians((south + north) / 2)))
     axes.set_aspect(1 / shrink if spread < LOCAL_DEG else 1)
     if spread < LOCAL_DEG:

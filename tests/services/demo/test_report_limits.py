@@ -46,6 +46,8 @@ def test_few_sites_are_put_down_to_the_class_ratio():
         "2 sites, not the 12 asked: the classes met hold 20% of the class ratio.",
         "All cells are cropland in this land cover: the drawing is one of places, not of kinds of land.",
     ]
+    (few_cells,) = limits.of_sites(9, {}, {1: 30, 2: 30, 3: 30, 4: 1, 5: 1, 6: 1, 7: 1}, pd.Series([8, 2]), config)
+    assert few_cells == "10 sites, not the 12 asked: strata have fewer cells than their share."
     whole = SamplerConfig(target_sites=12, class_ratio=ClassRatio(cropland=1))
     assert limits.of_sites(9, {"land cover": 100.0}, {3: 10, 6: 5}, pd.Series([12]), whole) == []
 
