@@ -36,7 +36,7 @@ def up(folder: Folder = Path(".stack")) -> None:
     findings = start_all(chosen, place, lambda finding: print(_line(finding), flush=True))
     environment = write_environment(place, chosen, findings)
     print(f"\nTo use them: set -a; . {environment}; set +a")
-    if missing := [finding.server for finding in findings if finding.state == "missing"]:
+    if missing := [finding.server for finding in findings if finding.state == "failed"]:
         raise ServerNotStarted(f"not started: {', '.join(missing)}; the reasons are above")
 
 

@@ -5,8 +5,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from services.stack.place import LOOPBACK, Place
+from services.stack.postgres import MLFLOW, database_url
 from services.stack.postgres import NAME as POSTGRES
-from services.stack.postgres import database_url
 from services.stack.server import Launch, Server
 
 NAME = "mlflow"
@@ -30,7 +30,7 @@ def _prepare(place: Place) -> Launch:
     command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(place.ports[NAME]), "--workers", "1"]
     command += ["--no-serve-artifacts", "--default-artifact-root", str(place.folder(NAME) / "artifacts")]
     environment = {
-        "MLFLOW_BACKEND_STORE_URI": database_url(place, "mlflow"),
+        "MLFLOW_BACKEND_STORE_URI": database_url(place, MLFLOW),
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

@@ -15,6 +15,7 @@ from eartheye.errors import ServerNotStarted
 LOOPBACK = "127.0.0.1"
 KEPT = "stack.json"
 SECRET_BYTES = 24
+FREE_PORTS = range(20000, 32768)
 
 
 class Place:
@@ -125,7 +126,8 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, at random.
+
+    It is none of those that Linux hands to clients (32768 and above): one of them could get it while the server is away for a moment.
+    """
+    return next(port for port in iter(lambda: FREE_PORTS.start + secrets.randbelow(len(FREE_PORTS)), None) if is_free(port))

@@ -20,29 +20,31 @@ from services.stack.server import Launch, Server
 NAME = "postgres"
 MAJOR = 18
 """Version of the data folder."""
-SUPERUSER, USER = "postgres", "eartheye"
-DATABASES = ("eartheye", "mlflow")
+SUPERUSER = "postgres"
+PLATFORM, MLFLOW = "eartheye", "mlflow"
+"""The databases; a role of the same name owns each."""
 INIT_LIMIT_S = 120
+ANSWER_LIMIT_S = 3
 SYSTEM_USER = "nobody"
 """Who runs the server where root starts it: PostgreSQL refuses to be root."""
 
 
 def postgres_server() -> Server:
-    """Return the description of the server: two databases, one role that owns both, passwords asked for."""
+    """Return the description of the server: two databases, each owned by a role of its name, passwords asked for."""
     return Server(
         name=NAME,
         ports={NAME: 5432},
         prepare=_prepare,
         ready=_is_ready,
         furnish=_furnish,
-        settings=lambda place: {"EARTHEYE_DATABASE_URL": database_url(place, "eartheye")},
+        settings=lambda place: {"EARTHEYE_DATABASE_URL": database_url(place, PLATFORM)},
         stop_signal=signal.SIGINT,  # "fast": clients are sent away, everything is written
     )
 
 
 def database_url(place: Place, database: str) -> str:
     """Return the SQLAlchemy URL of a database of the stack."""
-    return f"postgresql+psycopg://{USER}:{place.secret('postgres_password')}@{place.address(NAME)}/{database}"
+    return f"postgresql+psycopg://{database}:{place.secret(f'postgres_{database}')}@{place.address(NAME)}/{database}"
 
 
 def _prepare(place: Place) -> Launch:
@@ -53,7 +55,7 @@ def _prepare(place: Place) -> Launch:
         if as_user:
             shutil.chown(data, SYSTEM_USER)
         password = folder / "superuser-password"
-        write_private(password, place.secret("postgres_superuser_password"))
+        write_private(password, place.secret("postgres_superuser"))
         try:
             command = [*as_user, str(programs / "initdb"), "-D", str(data), "-U", SUPERUSER, f"--pwfile={password}"]
             command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"]
@@ -95,28 +97,34 @@ def _not_as_root() -> list[str]:
     return [setpriv, f"--reuid={SYSTEM_USER}", "--clear-groups", *rights]
 
 
-def _connect(place: Place, user: str, password: str, database: str) -> "psycopg.Connection[tuple[object, ...]]":
+def _connect(place: Place) -> "psycopg.Connection[tuple[object, ...]]":
     return psycopg.connect(
-        host=LOOPBACK, port=place.ports[NAME], user=user, password=password, dbname=database, connect_timeout=3, autocommit=True
+        host=LOOPBACK,
+        port=place.ports[NAME],
+        user=SUPERUSER,
+        password=place.secret("postgres_superuser"),
+        dbname=SUPERUSER,
+        connect_timeout=ANSWER_LIMIT_S,
+        autocommit=True,
     )
 
 
 def _is_ready(place: Place) -> bool:
     try:
-        _connect(place, SUPERUSER, place.secret("postgres_superuser_password"), "postgres").close()
+        _connect(place).close()
     except psycopg.OperationalError:
         return False
     return True
 
 
 def _furnish(place: Place) -> None:
-    """Make the role and its databases, and bring the platform's to the schema of this release."""
-    with _connect(place, SUPERUSER, place.secret("postgres_superuser_password"), "postgres") as connection:
-        role, password = sql.Identifier(USER), sql.Literal(place.secret("postgres_password"))
-        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (USER,)).fetchone() is None:
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
-        for database in DATABASES:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), role))
-    upgrade(create_engine(database_url(place, USER)))
+    """Make databases and roles, and bring the platform's database to the schema of this release."""
+    with _connect(place) as connection:
+        for name in (PLATFORM, MLFLOW):
+            role, password = sql.Identifier(name), sql.Literal(place.secret(f"postgres_{name}"))
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+    upgrade(create_engine(database_url(place, PLATFORM)))

@@ -19,7 +19,7 @@ LOOK_EVERY_S = 0.1
 STOP_LIMIT_S = 30.0
 LAST_LINES = 15
 
-State = Literal["running", "started", "not answering", "died", "stopped", "missing", "ended", "killed"]
+State = Literal["running", "started", "not answering", "died", "stopped", "failed", "ended", "killed"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding],
         tell: is told of each server as soon as it is clear what became of it.
 
     Returns:
-        For each server `running`, `started`, or `missing` with the reason.
+        For each server `running`, `started`, or `failed` with the reason.
     """
     with place.alone(), ThreadPoolExecutor(len(servers), thread_name_prefix="stack") as pool:
         moved = {server.name: _choose_ports(server, place) for server in servers}
@@ -55,13 +55,13 @@ def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding],
             began = time.monotonic()
             try:
                 for needed in server.needs:
-                    if ends[needed].result().state == "missing":
+                    if ends[needed].result().state == "failed":
                         raise ServerNotStarted(f"it needs {needed}")
                 was_alive = _start(server, place)
                 state: State = "running" if was_alive else "started"
                 words = "; ".join(moved[server.name])
             except UserError as reason:
-                state, words = "missing", str(reason)
+                state, words = "failed", str(reason)
             finding = _finding(server, place, state, words, time.monotonic() - began)
             tell(finding)
             return finding
@@ -118,36 +118,48 @@ def _choose_ports(server: Server, place: Place) -> list[str]:
 
 def _start(server: Server, place: Place) -> bool:
     """Start a server unless it runs, and wait until it is ready; say whether it ran already."""
-    folder = place.folder(server.name)
-    running = process.noted(folder)
-    was_alive = running is not None and running.is_alive()
-    if running is None or not was_alive:
-        make_private(folder)
-        launch = server.prepare(place)
-        if taken := [service for service in server.ports if not is_free(place.ports[service])]:
-            raise ServerNotStarted(f"port {place.ports[taken[0]]} was taken in the meantime: start it again")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EARTHEYE_", *launch.without))}
-        running = process.start(launch.command, inherited | launch.environment, folder, server.log_file(place))
-        log.debug("server started", server=server.name, pid=running.pid)
-    _wait_until_ready(server, place, running)
+    running = process.noted(place.folder(server.name))
+    if running is not None and running.is_alive():
+        end = _wait_until_ready(server, place, running)
+        if end == "silent":
+            raise ServerNotStarted(
+                f"it runs (process {running.pid}) and does not answer within {server.start_limit_s:g} s: look at {server.log_file(place)}; "
+                "`eartheye stack down` ends it"
+            )
+        if end == "ready":
+            server.furnish(place)
+            return True
+    launched = _launch(server, place)
+    if (end := _wait_until_ready(server, place, launched)) != "ready":
+        launched.end(server.stop_signal, STOP_LIMIT_S)
+        process.forget(place.folder(server.name))
+        what = "ended at its start" if end == "ended" else f"did not answer within {server.start_limit_s:g} s and was ended"
+        raise ServerNotStarted(f"it {what}; the end of {server.log_file(place)}:\n{last_words(server, place)}")
     server.furnish(place)
-    return was_alive
+    return False
 
 
-def _wait_until_ready(server: Server, place: Place, running: process.Process) -> None:
+def _launch(server: Server, place: Place) -> process.Process:
+    folder = place.folder(server.name)
+    make_private(folder)
+    launch = server.prepare(place)
+    if taken := [service for service in server.ports if not is_free(place.ports[service])]:
+        raise ServerNotStarted(f"port {place.ports[taken[0]]} was taken in the meantime: start it again")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EARTHEYE_", *launch.without))}
+    launched = process.start(launch.command, inherited | launch.environment, folder, server.log_file(place))
+    log.debug("server started", server=server.name, pid=launched.pid)
+    return launched
+
+
+def _wait_until_ready(server: Server, place: Place, running: process.Process) -> Literal["ready", "ended", "silent"]:
     deadline = time.monotonic() + server.start_limit_s
     while not server.ready(place):
         if not running.is_alive():
-            process.forget(place.folder(server.name))
-            raise ServerNotStarted(f"it ended at its start; the end of {server.log_file(place)}:\n{last_words(server, place)}")
+            return "ended"
         if time.monotonic() > deadline:
-            running.end(server.stop_signal, STOP_LIMIT_S)
-            process.forget(place.folder(server.name))
-            raise ServerNotStarted(
-                f"it did not answer within {server.start_limit_s:g} s and was ended; the end of {server.log_file(place)}:\n"
-                f"{last_words(server, place)}"
-            )
+            return "silent"
         time.sleep(LOOK_EVERY_S)
+    return "ready"
 
 
 def _finding(server: Server, place: Place, state: State, words: str = "", seconds: float = 0.0) -> Finding:

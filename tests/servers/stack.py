@@ -22,7 +22,7 @@ def running_servers(chosen: Sequence[Server], root: Path, cache: Path) -> Iterat
     place.save()
     try:
         findings = start_all(chosen, place, lambda finding: None)
-        if missing := [f"{finding.server}: {finding.words}" for finding in findings if finding.state == "missing"]:
+        if missing := [f"{finding.server}: {finding.words}" for finding in findings if finding.state == "failed"]:
             raise ServerNotStarted("; ".join(missing))
         write_environment(place, chosen, findings)
         yield place

@@ -1,5 +1,6 @@
 """The supervisor of the local stack, on small servers that start in a moment."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -140,10 +141,31 @@ def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(up, place):
     dependent = small_server("dependent", needs=("bad",))
     found = {finding.server: finding for finding in up(good, bad, dependent)}
     assert found["small"].state == "started"
-    assert (found["bad"].state, found["dependent"].state) == ("missing", "missing")
+    assert (found["bad"].state, found["dependent"].state) == ("failed", "failed")
     assert "ended at its start" in found["bad"].words
     assert "the disk is on fire" in found["bad"].words
     assert found["dependent"].words == "it needs bad"
+
+
+def test_a_server_that_runs_and_falls_silent_is_left_to_its_owner(up, place):
+    server = small_server()
+    (first,) = up(server)
+    deaf = dataclasses.replace(server, ready=lambda place: False, start_limit_s=0.5)
+    (found,) = start_all([deaf], place, lambda finding: None)
+    assert (found.state, found.pid) == ("failed", first.pid)
+    assert f"it runs (process {first.pid}) and does not answer" in found.words
+    assert look(deaf, place).state == "not answering"
+
+
+def test_a_server_that_dies_while_it_is_looked_at_is_started_again(up, place):
+    server = small_server()
+    (first,) = up(server)
+    os.kill(first.pid, signal.SIGSTOP)  # it neither answers nor is gone
+    looked = threading.Timer(0.5, lambda: os.kill(first.pid, signal.SIGKILL))
+    looked.start()
+    ready = lambda place: noted(place.folder("small")).pid != first.pid and answers(place.ports["small"])  # noqa: E731
+    (second,) = start_all([dataclasses.replace(server, ready=ready)], place, lambda finding: None)
+    assert (second.state, second.address) == ("started", first.address)
 
 
 def test_a_server_that_never_answers_is_ended(up, place):
