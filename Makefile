@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo test test-cluster images lint clean
+.PHONY: help setup demo up down test test-cluster images lint clean
 help:            ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
 
@@ -18,6 +18,12 @@ setup: $(STAMP)  ## make .venv with everything pinned
 
 demo: $(STAMP)   ## from imagery to a served map, on a synthetic world, with nothing but Python
 	$(BIN)/eartheye demo --run runs/demo
+
+up: $(STAMP)     ## start the real servers on this machine: PostgreSQL, MinIO, Kafka, MLflow, Triton
+	$(BIN)/eartheye stack up
+
+down: $(STAMP)   ## end them; their data stay
+	$(BIN)/eartheye stack down
 
 test: $(STAMP)   ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
