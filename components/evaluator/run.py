@@ -11,7 +11,7 @@ from components.evaluator.config import EvaluatorConfig
 from components.evaluator.features import colour_features, judge_features, network_features, random_backbone
 from components.evaluator.patches import patch_picture
 from components.evaluator.scoring import COLOUR, PRETRAINED, RANDOM, by_class, comparisons, scores_of
-from components.evaluator.tasks import judge_scenes, judge_segmentation
+from components.evaluator.tasks import Trial, judge_scenes, judge_segmentation
 from components.finetuner.config import FinetuneConfig
 from components.finetuner.features import training_images
 from components.finetuner.resources import Resources
@@ -127,7 +127,7 @@ def evaluate_task(tiles: Folder, model: Folder, config: EvaluatorConfig, report:
     judge = judge_segmentation if training.task == "segmentation" else judge_scenes
     metrics = ("miou", "oa") if training.task == "segmentation" else ("oa",)
     with run(f"evaluate-{package.title}", config, {"tiles": given.digest, "model": package.digest}) as tracked:
-        judged, drawn = judge(tile_set, windows, trained, package, training, config, resources)
+        judged, drawn = judge(Trial(tile_set, windows, trained, package, training, config, resources))
         scores = scores_of(judged, metrics, config)
         for score in scores:
             tracked.metric(f"{package.title}/{score.model}/{score.protocol}/{score.metric}", score.value)

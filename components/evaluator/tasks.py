@@ -1,5 +1,7 @@
 """A task model beside its baselines, all trained on the same windows and judged on the same test tiles."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,29 +26,40 @@ HEAD = "frozen-head"
 """Protocol: the task's own head, trained on frozen features; for the random backbone with the same configuration."""
 
 
-def judge_segmentation(
-    tiles: TileSet,
-    windows: Windows,
-    trained: SceneClassifier | Segmenter,
-    package: ModelPackage,
-    training: FinetuneConfig,
-    config: EvaluatorConfig,
-    resources: Resources,
-) -> tuple[list[Judged], dict[str, bytes]]:
+@dataclass(frozen=True)
+class Trial:
+    """A task model under test, what it was trained on, and how it is judged."""
+
+    tiles: TileSet
+    windows: Windows
+    model: SceneClassifier | Segmenter
+    package: ModelPackage
+    training: FinetuneConfig
+    config: EvaluatorConfig
+    resources: Resources
+
+    def baseline(self) -> SceneClassifier | Segmenter:
+        """Train the same head in the same way on a backbone with weights of chance."""
+        backbone = random_backbone(self.package.architecture, self.config.seed)
+        return fit(backbone, self.tiles, self.windows, self.package.image, self.training, self.resources).model
+
+
+def judge_segmentation(trial: Trial) -> tuple[list[Judged], dict[str, bytes]]:
     """Judge the class maps of the test tiles; the model under test comes first.
 
     Returns:
         Confusion by group, and pictures by name.
     """
-    label_set = training.samples.label_set
-    assert isinstance(trained, Segmenter), "the package says segmentation"
+    tiles, windows, image, config = trial.tiles, trial.windows, trial.package.image, trial.config
+    label_set = trial.training.samples.label_set
+    assert isinstance(trial.model, Segmenter), "the package says segmentation"
     assert label_set is not None, "the configuration was checked"
-    baseline = fit(random_backbone(package.architecture, config.seed), tiles, windows, package.image, training, resources).model
+    baseline = trial.baseline()
     assert isinstance(baseline, Segmenter), "the task is segmentation"
-    forest = ColourForest(tiles, windows, label_set, package.image, config.forest_pixels, config.seed)
+    forest = ColourForest(tiles, windows, label_set, image, config.forest_pixels, config.seed)
     ways: list[tuple[str, str, Predict]] = [
-        (PRETRAINED, HEAD, TilePredictor(trained, tiles, windows, package.image, training.precision, resources).predict),
-        (RANDOM, HEAD, TilePredictor(baseline, tiles, windows, package.image, training.precision, resources).predict),
+        (PRETRAINED, HEAD, TilePredictor(trial.model, tiles, windows, image, trial.training.precision, trial.resources).predict),
+        (RANDOM, HEAD, TilePredictor(baseline, tiles, windows, image, trial.training.precision, trial.resources).predict),
         (COLOUR, "random-forest", forest.predict),
     ]
     judged = [
@@ -61,29 +74,21 @@ def judge_segmentation(
     return judged, {"predictions": pictures.side_by_side(rows, titles, windows.classes)}
 
 
-def judge_scenes(
-    tiles: TileSet,
-    windows: Windows,
-    trained: SceneClassifier | Segmenter,
-    package: ModelPackage,
-    training: FinetuneConfig,
-    config: EvaluatorConfig,
-    resources: Resources,
-) -> tuple[list[Judged], dict[str, bytes]]:
+def judge_scenes(trial: Trial) -> tuple[list[Judged], dict[str, bytes]]:
     """Judge the classes of the test windows; the model under test comes first.
 
     Returns:
         Confusion by group, and pictures by name.
     """
-    assert isinstance(trained, SceneClassifier), "the package says scenes"
-    baseline = fit(random_backbone(package.architecture, config.seed), tiles, windows, package.image, training, resources).model
+    tiles, windows, image, config, resources = trial.tiles, trial.windows, trial.package.image, trial.config, trial.resources
+    assert isinstance(trial.model, SceneClassifier), "the package says scenes"
     judged, test = [], windows.rows("test")
-    for name, model in ((PRETRAINED, trained), (RANDOM, baseline)):
-        features = encode(model, tiles, windows, test, package.image, training.precision, resources)
+    for name, model in ((PRETRAINED, trial.model), (RANDOM, trial.baseline())):
+        features = encode(model, tiles, windows, test, image, trial.training.precision, resources)
         with torch.inference_mode():
             scores = logits(model, features[test], (), torch.device(resources.device))
         judged.append(judge(name, HEAD, scores.argmax(dim=1).cpu().numpy(), windows))
-    frozen = network_features(trained.backbone, tiles, windows, package.image, training.precision, resources)
+    frozen = network_features(trial.model.backbone, tiles, windows, image, trial.training.precision, resources)
     judged += [found for found in judge_features(PRETRAINED, frozen, windows, config) if found.protocol == "knn"]
-    judged += judge_features(COLOUR, colour_features(tiles, windows, package.image, resources), windows, config)
+    judged += judge_features(COLOUR, colour_features(tiles, windows, image, resources), windows, config)
     return judged, {}
