@@ -20,28 +20,17 @@ from eartheye.store import Folder
 from eartheye.tiles import SplitConfig, TileSet
 from models.package import load_task_model
 from tests.components.tiny_tiles import write_backbone, write_tiles
-from tests.components.tracked import own_mlflow
 
 SPLIT = SplitConfig(test_share=0.3, validation_share=0.2)
 MASKS = SamplesConfig(label_set="cover", input_px=56, split=SPLIT)
 CONFIG = EvaluatorConfig(samples=MASKS, forest_pixels=2000, resamples=200, pictured_tiles=3)
 HERE = Resources(device="cpu", loader_threads=2)
+pytestmark = pytest.mark.usefixtures("mlflow")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def mlflow(tmp_path_factory):
-    with own_mlflow(tmp_path_factory.mktemp("mlflow")):
-        yield
-
-
 @pytest.fixture(scope="module")
-def tiles(tmp_path_factory):
-    return write_tiles(tmp_path_factory.mktemp("tiles"), sites=16, quarters=2)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory, tiles):
+def root(tmp_path_factory, mlflow, tiles):
     """A backbone, two heads, and a report on each."""
     root = Folder(tmp_path_factory.mktemp("run"))
     backbone = write_backbone(f"{root.root}/backbone", tiles)

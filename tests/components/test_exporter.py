@@ -20,8 +20,7 @@ from eartheye.predictor import open_predictor
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.tiles import SplitConfig
-from tests.components.tiny_tiles import write_backbone, write_tiles
-from tests.components.tracked import own_mlflow
+from tests.components.tiny_tiles import write_backbone
 
 SAMPLES = SamplesConfig(label_set="cover", input_px=56, split=SplitConfig(test_share=0.3, validation_share=0.2))
 HEADS = {
@@ -29,18 +28,13 @@ HEADS = {
     "scenes": FinetuneConfig(title="kinds", task="scenes", samples=SAMPLES, epochs=2, learning_rate=1e-2),
 }
 
-
-@pytest.fixture(scope="module", autouse=True)
-def mlflow(tmp_path_factory):
-    with own_mlflow(tmp_path_factory.mktemp("mlflow")):
-        yield
+pytestmark = pytest.mark.usefixtures("mlflow")
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """Tiles, a backbone, two heads and their serving packages."""
+def root(tmp_path_factory, mlflow, tiles):
+    """A backbone, two heads and their serving packages."""
     root = Folder(tmp_path_factory.mktemp("run"))
-    tiles = write_tiles(f"{root.root}/tiles", sites=10, quarters=2)
     backbone = write_backbone(f"{root.root}/backbone", tiles)
     for task, config in HEADS.items():
         finetune(tiles, backbone, config, root / task, Resources(device="cpu", loader_threads=2))

@@ -29,7 +29,6 @@ from models.package import load_backbone
 from models.vit import SIZES, VisionTransformer
 from models.weights import read_weights
 from tests.components.tiny_tiles import write_curated, write_tiles
-from tests.components.tracked import own_mlflow
 
 CONFIG = PretrainConfig(
     size="nano",
@@ -44,12 +43,7 @@ CONFIG = PretrainConfig(
 EACH_STEP = Resources(device="cpu", loader_threads=2, checkpoint_every_s=0)
 SELDOM = Resources(device="cpu", loader_threads=1, checkpoint_every_s=3600)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def mlflow(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("mlflow")
-    with own_mlflow(directory):
-        yield directory
+pytestmark = pytest.mark.usefixtures("mlflow")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +57,7 @@ def curated(tmp_path_factory, tiles):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiles, curated):
+def trained(tmp_path_factory, mlflow, tiles, curated):
     """One uninterrupted training."""
     root = Folder(tmp_path_factory.mktemp("trained"))
     pretrain(tiles, curated, CONFIG, root / "checkpoint", root / "backbone", SELDOM)
