@@ -1,13 +1,15 @@
 """The platform's database: SQLite on a laptop, PostgreSQL on servers."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
-from eartheye.errors import InvalidSettings
+from eartheye.errors import DatabaseUnavailable, InvalidSettings
 from eartheye.settings import Settings, load
 
 BUSY_TIMEOUT_S = 30
@@ -73,3 +75,21 @@ def connect(settings: Settings | None = None) -> Engine:
         connection.execute("PRAGMA foreign_keys=ON")
 
     return engine
+
+
+@contextmanager
+def answering(engine: Engine) -> Iterator[None]:
+    """Word a database that cannot be had for the user, for the length of a block.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer, refuses the credentials, or is held by another for too long.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"{database_name(engine)} (EARTHEYE_DATABASE_URL): {str(error.orig).strip()}") from error
+
+
+def database_name(engine: Engine) -> str:
+    """Name a database for the user, without its password."""
+    return f"the database {engine.url.render_as_string(hide_password=True)}"

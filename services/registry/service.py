@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from eartheye.bus import Bus, open_bus
 from eartheye.contracts import GatePolicy
 from eartheye.contracts.messages import PROMOTION_REQUESTS, PROMOTION_RESULTS, PromotionRequest, PromotionResult, RollbackRequest
-from eartheye.database import connect
+from eartheye.database import answering, connect
 from eartheye.errors import UserError
 from eartheye.settings import Settings
 from eartheye.telemetry import get_logger
@@ -98,15 +98,16 @@ class Registry:
         What cannot be decided, because the champion is another one or a server is away, is told at once and not noted: it may be asked
         again.
         """
-        known = decision_on(self._engine, asked.request) is not None
         try:
-            decision = self._decide(asked)
+            with answering(self._engine):
+                known = decision_on(self._engine, asked.request) is not None
+                decision = self._decide(asked)
+                if known:
+                    self._answer_again(decision)
         except UserError as error:
             version = asked.version if isinstance(asked, PromotionRequest) else None
             self._tell(asked.request, asked.model, version, False, [f"failed: {error}"])
             return
-        if known:
-            self._answer_again(decision)
         self._news.set()
 
     def follow(self) -> bool:
@@ -130,15 +131,14 @@ class Registry:
             self._news.clear()
             well = False
             try:
-                well = self.follow()
-                if time.monotonic() >= next_reconcile_s:
-                    self.reconcile()
-                    next_reconcile_s = time.monotonic() + RECONCILE_S
+                with answering(self._engine):
+                    well = self.follow()
+                    if time.monotonic() >= next_reconcile_s:
+                        next_reconcile_s = time.monotonic() + RECONCILE_S
+                        self.reconcile()
             except UserError as error:
-                well = False
                 log.warning(str(error))
             except Exception:
-                well = False
                 log.exception("the registry failed, and looks again")
             if well:
                 self._news.wait(TICK_S)

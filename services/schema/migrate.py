@@ -10,9 +10,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
-from sqlalchemy.exc import OperationalError
 
-from eartheye.errors import DatabaseUnavailable, SchemaMismatch
+from eartheye.database import answering, database_name
+from eartheye.errors import SchemaMismatch
 
 LOCK = 0x45415254  # "EART"
 """Number of PostgreSQL's advisory lock that an upgrade holds."""
@@ -58,10 +58,10 @@ def upgrade(engine: Engine) -> SchemaStatus:
     with answering(engine), _locked(engine) as connection:
         before = _status(connection)
         if not before.known:
-            raise SchemaMismatch(f"{_name(engine)} has schema {before.found}, which a newer release made: upgrade this one")
+            raise SchemaMismatch(f"{database_name(engine)} has schema {before.found}, which a newer release made: upgrade this one")
         if before.found is None and (tables := set(inspect(connection).get_table_names()) & _own_tables()):
             raise SchemaMismatch(
-                f"{_name(engine)} holds tables that no migration made ({', '.join(sorted(tables))}): name an empty database in "
+                f"{database_name(engine)} holds tables that no migration made ({', '.join(sorted(tables))}): name an empty database in "
                 "EARTHEYE_DATABASE_URL, or remove the file"
             )
         if not before.current:
@@ -76,32 +76,20 @@ def require_schema(engine: Engine) -> None:
         DatabaseUnavailable: the database does not answer, or refuses the credentials.
         SchemaMismatch: the schema is behind or ahead; the message says what to do.
     """
-    if engine.dialect.name == "sqlite":
+    stands = status(engine)
+    if engine.dialect.name == "sqlite" and not stands.current:
         upgrade(engine)
         return
-    stands = status(engine)
     if not stands.known:
         raise SchemaMismatch(
-            f"{_name(engine)} has schema {stands.found}, ahead of this release ({stands.newest}): upgrade this service; "
+            f"{database_name(engine)} has schema {stands.found}, ahead of this release ({stands.newest}): upgrade this service; "
             "`eartheye database status` shows both"
         )
     if not stands.current:
         raise SchemaMismatch(
-            f"{_name(engine)} has schema {stands.found or 'none'}, behind this release ({stands.newest}): run `eartheye database upgrade`"
+            f"{database_name(engine)} has schema {stands.found or 'none'}, behind this release ({stands.newest}): "
+            "run `eartheye database upgrade`"
         )
-
-
-@contextmanager
-def answering(engine: Engine) -> Iterator[None]:
-    """Word a database that cannot be had for the user, for the length of a block.
-
-    Raises:
-        DatabaseUnavailable: the database does not answer, or refuses the credentials.
-    """
-    try:
-        yield
-    except OperationalError as error:
-        raise DatabaseUnavailable(f"{_name(engine)} (EARTHEYE_DATABASE_URL): {str(error.orig).strip()}") from error
 
 
 @contextmanager
@@ -161,7 +149,3 @@ def _own_tables() -> set[str]:
     from services.schema.metadata import platform_metadata
 
     return set(platform_metadata().tables)
-
-
-def _name(engine: Engine) -> str:
-    return f"the database {engine.url.render_as_string(hide_password=True)}"

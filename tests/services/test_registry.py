@@ -11,6 +11,7 @@ from eartheye.bus.wire import Reader
 from eartheye.contracts import GatePolicy
 from eartheye.contracts.messages import PROMOTION_RESULTS, PromotionRequest, PromotionResult
 from eartheye.database import connect
+from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version
 from pipelines.requests import request_promotion, request_rollback
@@ -174,3 +175,17 @@ def test_one_name_for_two_requests_is_refused(registry, tmp_path):
         answer = replies.next(30.0)
     assert not answer.granted
     assert "another request has the name" in answer.reasons[0]
+
+
+def test_who_asks_while_the_database_is_away_is_told_and_may_ask_again(registry, tmp_path, monkeypatch):
+    made = make_candidate(tmp_path, "away", 0.7)
+    away = connect(Settings(database_url="postgresql+psycopg://eartheye:secret@127.0.0.1:1/eartheye"))
+    with open_bus() as bus, bus.replies(PROMOTION_RESULTS, f"away-v{made.version}", (PromotionResult,)) as replies:
+        with monkeypatch.context() as outage:
+            outage.setattr(registry, "_engine", away)
+            registry.handle(ask("away", made.version))
+        answer = replies.next(30.0)
+    assert not answer.granted
+    assert "EARTHEYE_DATABASE_URL" in answer.reasons[0]
+    assert "secret" not in answer.reasons[0]
+    assert decision(registry, ask("away", made.version)).state == "applied"
