@@ -7,6 +7,7 @@ from kfp import local
 
 from pipelines.config import ChainConfig
 from pipelines.imagery_to_map import imagery_to_map
+from pipelines.roots import check_root
 
 
 def run_here(chain: ChainConfig, data: Path, catalogue: Path, root: str) -> None:
@@ -19,8 +20,10 @@ def run_here(chain: ChainConfig, data: Path, catalogue: Path, root: str) -> None
         root: folder that takes the steps' folders.
 
     Raises:
+        InvalidSettings: the servers of the settings cannot use the root.
         RuntimeError: a step failed; its output has been printed.
     """
+    check_root(root)
     warnings.filterwarnings("ignore", message="You may be attemping to run a task that uses custom", category=RuntimeWarning)
     where = Path(root).resolve() / "kfp" if "://" not in root else Path("runs/kfp").resolve()
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(where), raise_on_error=True)

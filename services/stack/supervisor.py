@@ -1,6 +1,7 @@
 """Starting, looking after and ending the servers of a stack."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -46,7 +47,12 @@ def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding],
 
     Returns:
         For each server `running`, `started`, or `failed` with the reason.
+
+    Raises:
+        ServerNotStarted: this is no Linux.
     """
+    if sys.platform != "linux":
+        raise ServerNotStarted("the local stack runs on Linux: elsewhere take the containers of docker/compose.yaml")
     with place.alone(), ThreadPoolExecutor(len(servers), thread_name_prefix="stack") as pool:
         moved = {server.name: _choose_ports(server, place) for server in servers}
         ends: dict[str, Future[Finding]] = {}
