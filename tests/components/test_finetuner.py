@@ -33,7 +33,6 @@ from eartheye.tiles import SplitConfig, TileSet
 from models.package import load_backbone, load_task_model
 from models.tasks import SceneClassifier, Segmenter
 from tests.components.tiny_tiles import CLASSES, draw_tile, write_backbone, write_tiles
-from tests.components.tracked import own_mlflow
 
 SPLIT = SplitConfig(test_share=0.3, validation_share=0.2)
 MASKS = SamplesConfig(label_set="cover", input_px=56, split=SPLIT)
@@ -41,20 +40,11 @@ SEGMENTATION = FinetuneConfig(title="cover", task="segmentation", samples=MASKS,
 SCENES = FinetuneConfig(title="kinds", task="scenes", samples=SamplesConfig(input_px=56, split=SPLIT), epochs=30, learning_rate=1e-2)
 HERE = Resources(device="cpu", loader_threads=2)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def mlflow(tmp_path_factory):
-    with own_mlflow(tmp_path_factory.mktemp("mlflow")):
-        yield
+pytestmark = pytest.mark.usefixtures("mlflow")
 
 
 @pytest.fixture(scope="module")
-def tiles(tmp_path_factory):
-    return write_tiles(tmp_path_factory.mktemp("tiles"), sites=16, quarters=2)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory, tiles):
+def root(tmp_path_factory, mlflow, tiles):
     """A backbone and two heads."""
     root = Folder(tmp_path_factory.mktemp("run"))
     backbone = write_backbone(f"{root.root}/backbone", tiles)
