@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup demo up down test test-cluster images lint clean
+.PHONY: help setup demo up down test test-cluster bench images lint clean
 help:            ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
 
@@ -30,6 +30,11 @@ test: $(STAMP)   ## all tests
 
 test-cluster: $(STAMP) ## the manifests on a real control plane with simulated nodes; its programs are built by Go the first time
 	$(BIN)/python -m pytest -q -s tests/cluster/trial.py
+
+bench: $(STAMP)  ## ours beside its peers; the model is that of the demo
+	$(BIN)/python -m benchmarks.zonal
+	$(BIN)/eartheye demo --run runs/demo
+	$(BIN)/python -m benchmarks.mapping --run runs/demo
 
 images: $(STAMP) ## the container images, by docker, podman or buildah
 	$(BIN)/python docker/build.py
