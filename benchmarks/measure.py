@@ -38,7 +38,7 @@ def keep(name: str, facts: dict[str, object], packages: tuple[str, ...]) -> None
 def processor() -> str:
     """Return what Linux calls the processor, or what Python knows of it elsewhere."""
     info = Path("/proc/cpuinfo")
-    names = (
-        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    )
-    return names[0] if names else platform.processor()
+    for line in info.read_text().splitlines() if info.exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
