@@ -25,12 +25,12 @@ def scale_bar(axes: Axes, metres_per_unit: float) -> None:
     axes.plot([start, end], [height, height], color="white", linewidth=2.5, solid_capstyle="butt", path_effects=outline, zorder=5)
     words = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
     axes.text(
-        (start + end) / 2,
+        start,
         bottom + 0.07 * (top - bottom),
         words,
         color="white",
         fontsize=8,
-        ha="center",
+        ha="left",
         va="bottom",
         path_effects=[withStroke(linewidth=2, foreground="black")],
         zorder=5,
