@@ -2,13 +2,17 @@
 
 import itertools
 
+import geopandas
 import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from affine import Affine
 from rasterio.crs import CRS
 
 from services.demo.report.agreement import cut_out, match_polygons, pixel_iou
+from services.demo.report.map_figures import MappedScene, burn_truth
+from services.demo.report.map_section import hold
 from services.demo.report.unseen import unseen_ground
 
 
@@ -92,3 +96,20 @@ def test_images_without_georeference_leave_no_unseen_ground():
     index = tile_index([(0.0, 0.0)]).assign(crs=None, transform=None)
     parts = pd.DataFrame({"tile": [0], "part": ["test"]})
     assert unseen_ground(index, parts, CRS.from_epsg(32616), shapely.box(0, 0, 1, 1)).is_empty
+
+
+def test_a_map_is_held_against_the_truth_on_the_ground_asked_for_alone():
+    west, north = 733_600.0, 3_725_100.0
+    true = shapely.box(west + np.array([2, 12]), north - np.array([8, 8]), west + np.array([8, 18]), north - np.array([2, 2]))
+    mapped = shapely.box(
+        west + np.array([3, 12, 1]), north - np.array([8, 8, 19]), west + np.array([8, 14, 2]), north - np.array([2, 2, 18])
+    )
+    picture, empty = np.zeros((20, 20, 3), np.uint8), np.ones((20, 20), np.uint8)
+    scene = MappedScene(picture, empty, Affine(1, 0, west, 0, -1, north), CRS.from_epsg(32616), 1.0)
+    overview = MappedScene(picture, burn_truth(mapped, 1, 2, scene), scene.transform, scene.crs, 1.0)
+    left = shapely.box(west, north - 20, west + 10, north)
+    held = hold(geopandas.GeoSeries(mapped, crs="EPSG:32616"), true, left, 4.0, 2, overview, burn_truth(true, 1, 2, scene))
+    assert held.area_m2 == pytest.approx(200, rel=2e-3)
+    assert held.share == 0.5
+    assert (len(held.found), len(held.truth), held.matches.count) == (1, 1, 1)
+    assert held.iou == pytest.approx(30 / 37)
