@@ -1,27 +1,33 @@
 """The API: every slice's routes behind one check of keys, one form of errors, one limit of bodies."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.routing import APIRouter
 from starlette.middleware.sessions import SessionMiddleware
+from starlette.routing import compile_path
 
 from eartheye import __version__
 from services.admin.access import Sessions, authorise
+from services.admin.datasets.routes import router as datasets
 from services.admin.health.probes import Probes
 from services.admin.health.routes import router as health
+from services.admin.jobs.routes import router as jobs
 from services.admin.keys.routes import router as keys
 from services.admin.metrics.routes import router as metrics
+from services.admin.models.routes import router as models
 from services.admin.platform import Platform
 from services.admin.problems import MEDIA_TYPE, Problem, add_problem_handlers
 from services.admin.requests import BodyLimit, RequestSurroundings
 from services.admin.roles import ACCESS
 
-ROUTERS: tuple[APIRouter, ...] = (health, metrics, keys)
+ROUTERS: tuple[APIRouter, ...] = (health, metrics, keys, models, jobs, datasets)
 OPENAPI = "/v1/openapi.json"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 DESCRIPTION = """Steer the platform: promote models, submit mapping jobs and look at their maps, look at datasets.
 
 Every error is a problem document (RFC 9457) with a `type` to switch on. Every route but health and metrics asks for an API key."""
@@ -35,6 +41,29 @@ def create_app(platform: Platform) -> FastAPI:
     Args:
         platform: what it works on.
     """
+    app = _routes()
+    app.state.platform, app.state.probes, app.state.sessions = platform, Probes(platform), Sessions()
+    add_problem_handlers(app)
+    # Signed with a secret of this process: a session cannot be made up, and ends with the process that keeps it.
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=secrets.token_hex(32),
+        session_cookie="eartheye_session",
+        same_site="strict",
+        max_age=SESSION_S,
+    )
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestSurroundings)
+    return app
+
+
+def describe() -> str:
+    """Return the OpenAPI document of this release, as it is committed in `docs/openapi.json`."""
+    return json.dumps(_routes().openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _routes() -> FastAPI:
+    """Return the routes, with nothing behind them yet."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,22 +80,20 @@ def create_app(platform: Platform) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.platform, app.state.probes, app.state.sessions = platform, Probes(platform), Sessions()
     for router in ROUTERS:
         app.include_router(router)
-    add_problem_handlers(app)
-    # Signed with a secret of this process: a session cannot be made up, and ends with the process that keeps it.
-    app.add_middleware(
-        SessionMiddleware,
-        secret_key=secrets.token_hex(32),
-        session_cookie="eartheye_session",
-        same_site="strict",
-        max_age=SESSION_S,
-    )
-    app.add_middleware(BodyLimit)
-    app.add_middleware(RequestSurroundings)
+    app.add_route("/v1/{path:path}", _no_route, METHODS, include_in_schema=False)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
+
+
+async def _no_route(request: Request) -> Response:
+    """Answer for the API's paths that have no route of the method asked: the pages, which lie beneath, know nothing of them."""
+    paths = [action.split(" ") for action in ACCESS]
+    allowed = sorted(method for method, path in paths if compile_path(path)[0].match(request.url.path))
+    if allowed:
+        raise HTTPException(405, f"{request.url.path} takes {', '.join(allowed)}", {"Allow": ", ".join(allowed)})
+    raise HTTPException(404, f"there is nothing at {request.url.path}: {OPENAPI} describes what there is")
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

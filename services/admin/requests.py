@@ -18,6 +18,12 @@ log = get_logger(__name__)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 BODY_LIMIT_BYTES = 1024 * 1024
 """The largest body that is read. The API takes small JSON; imagery goes to the object store."""
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+"""Sent with every response. A page may load from this host alone; NiceGUI's own scripts lie within the page."""
 
 
 class RequestSurroundings:
@@ -43,7 +49,7 @@ class RequestSurroundings:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = scope["request_id"]
+                MutableHeaders(scope=message).update(SECURITY | {"X-Request-Id": scope["request_id"]})
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):

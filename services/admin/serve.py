@@ -6,6 +6,7 @@ from eartheye.settings import Settings
 from eartheye.telemetry import get_logger
 from services.admin.app import create_app
 from services.admin.keys.store import create_first_key
+from services.admin.pages.mount import mount_pages
 from services.admin.platform import open_platform
 
 log = get_logger(__name__)
@@ -27,6 +28,7 @@ def run_admin(settings: Settings) -> None:
         if first := create_first_key(platform.engine):
             print(f"First key, role admin; it is shown this once:\n\n    {first.token}\n", flush=True)
         app = create_app(platform)
+        mount_pages(app)
         config = uvicorn.Config(
             app,
             host=settings.admin_host,

@@ -1,0 +1,98 @@
+"""Questions to the job table."""
+
+import datetime as dt
+
+from sqlalchemy import Engine, select, tuple_
+from sqlalchemy.orm import Session
+
+from eartheye.contracts.messages import JobRequest
+from eartheye.errors import InvalidConfig, NotThere
+from services.admin.jobs.schemas import BlockCounts, FailureOut, JobOut, JobPage, JobState
+from services.inference.block_states import count_blocks
+from services.inference.tables import ENDED, Block, Job, Plan
+
+SEPARATOR = "~"
+"""Between time and name in the mark of a page; a name has none."""
+
+
+def find_job(engine: Engine, job: str) -> JobOut:
+    """Return a job and how far it is.
+
+    Raises:
+        NotThere: no such job was asked for.
+    """
+    with Session(engine) as session:
+        return _job(session, _get(session, job))
+
+
+def list_jobs(engine: Engine, limit: int, state: JobState | None = None, after: str | None = None) -> JobPage:
+    """Return jobs, the newest first.
+
+    Args:
+        engine: the platform's database.
+        limit: how many at most.
+        state: only jobs in this state.
+        after: `next` of the page before.
+
+    Raises:
+        InvalidConfig: `after` is no mark of a page.
+    """
+    asked = select(Job).order_by(Job.asked_at.desc(), Job.job.desc()).limit(limit + 1)
+    if state is not None:
+        asked = asked.where(Job.state == state)
+    if after is not None:
+        asked = asked.where(tuple_(Job.asked_at, Job.job) < tuple_(*_mark(after)))
+    with Session(engine) as session:
+        jobs = [_job(session, job) for job in session.scalars(asked)]
+    more = len(jobs) > limit
+    last = jobs[limit - 1] if more else None
+    return JobPage(jobs=tuple(jobs[:limit]), next=last and f"{last.asked_at.isoformat()}{SEPARATOR}{last.job}")
+
+
+def list_failures(engine: Engine, job: str, limit: int) -> list[FailureOut]:
+    """Return the blocks of a job that failed.
+
+    Raises:
+        NotThere: no such job was asked for.
+    """
+    with Session(engine) as session:
+        plan = _get(session, job).plan
+        failed = select(Block).where(Block.plan == plan, Block.state == "failed").order_by(Block.id).limit(limit)
+        return [
+            FailureOut(block=block.block, reason=block.reason or "", sendings=block.sendings, window=tuple(block.window))
+            for block in session.scalars(failed)
+        ]
+
+
+def _get(session: Session, name: str) -> Job:
+    if (job := session.get(Job, name)) is None:
+        raise NotThere(f"no job '{name}' was asked for: look at the list of jobs")
+    return job
+
+
+def _job(session: Session, job: Job) -> JobOut:
+    if job.state in ENDED:  # its plan may serve another job by now, and count differently
+        counts = BlockCounts(done=job.blocks_done, empty=job.blocks_empty, failed=job.blocks_failed)
+    else:
+        counts = BlockCounts.model_validate(count_blocks(session, job.plan))
+    plan = session.get(Plan, job.plan) if job.plan else None
+    return JobOut.model_validate(
+        {
+            "job": job.job,
+            "state": job.state,
+            "reason": job.reason,
+            "request": JobRequest.model_validate(job.request),
+            "model_version": plan and plan.model_version,
+            "blocks": counts,
+            "asked_at": job.asked_at,
+            "ended_at": job.ended_at,
+        }
+    )
+
+
+def _mark(after: str) -> tuple[dt.datetime, str]:
+    moment, _, job = after.partition(SEPARATOR)
+    try:
+        return dt.datetime.fromisoformat(moment), job
+    except ValueError:
+        raise InvalidConfig(f"after={after} is no mark of a page: give `next` of the page before") from None

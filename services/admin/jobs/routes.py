@@ -1,0 +1,91 @@
+"""Routes of the jobs."""
+
+from collections.abc import AsyncIterable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from eartheye.contracts.messages import NAME, JobRequest
+from services.admin.jobs.progress import watch
+from services.admin.jobs.queries import find_job, list_failures, list_jobs
+from services.admin.jobs.results import draw_tile, find_file, find_result
+from services.admin.jobs.schemas import FailureOut, JobOut, JobPage, JobState, ResultOut
+from services.admin.jobs.service import cancel, redrive, submit
+from services.admin.platform import PlatformDep
+
+router = APIRouter(tags=["jobs"])
+JobName = Annotated[str, Path(pattern=NAME)]
+Limit = Annotated[int, Query(gt=0, le=500)]
+Place = Annotated[int, Path(ge=0, lt=2**24)]
+PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
+
+
+@router.get("/v1/jobs")
+def get_jobs(platform: PlatformDep, limit: Limit = 50, state: JobState | None = None, after: str | None = None) -> JobPage:
+    """Jobs, the newest first."""
+    return list_jobs(platform.engine, limit, state, after)
+
+
+@router.post("/v1/jobs", status_code=202)
+def post_job(wanted: JobRequest, platform: PlatformDep, response: Response) -> JobOut:
+    """Ask for a map of a scene; the same request again is the same job."""
+    response.headers["Location"] = f"/v1/jobs/{wanted.job}"
+    return submit(platform, wanted)
+
+
+@router.get("/v1/jobs/{job}")
+def get_job(job: JobName, platform: PlatformDep) -> JobOut:
+    """A job and how far it is."""
+    return find_job(platform.engine, job)
+
+
+async def _known_job(job: JobName, platform: PlatformDep) -> str:
+    """See that there is such a job before a stream begins, which can tell no problem any more."""
+    await run_in_threadpool(find_job, platform.engine, job)
+    return job
+
+
+@router.get("/v1/jobs/{job}/events", response_class=EventSourceResponse)
+async def get_events(job: Annotated[str, Depends(_known_job)], platform: PlatformDep) -> AsyncIterable[ServerSentEvent]:
+    """Progress as server-sent events: `progress` whenever the job has moved, `ended` when it rests."""
+    async for event in watch(platform, job):
+        yield event
+
+
+@router.get("/v1/jobs/{job}/failures")
+def get_failures(job: JobName, platform: PlatformDep, limit: Limit = 100) -> list[FailureOut]:
+    """The blocks of a job that failed, and why."""
+    return list_failures(platform.engine, job, limit)
+
+
+@router.post("/v1/jobs/{job}/cancel", status_code=202)
+def post_cancel(job: JobName, platform: PlatformDep) -> JobOut:
+    """Ask that no further block be mapped."""
+    return cancel(platform, job)
+
+
+@router.post("/v1/jobs/{job}/redrive", status_code=202)
+def post_redrive(job: JobName, platform: PlatformDep) -> JobOut:
+    """Ask that what failed, was rejected or was cancelled be taken up again."""
+    return redrive(platform, job)
+
+
+@router.get("/v1/jobs/{job}/result")
+def get_result(job: JobName, platform: PlatformDep) -> ResultOut:
+    """What a finished job has made."""
+    return find_result(platform, job)
+
+
+@router.get("/v1/jobs/{job}/files/{name}", response_class=FileResponse)
+def get_file(job: JobName, name: str, platform: PlatformDep) -> FileResponse:
+    """A file of a finished map."""
+    return FileResponse(find_file(platform, job, name), filename=f"{job}-{name}")
+
+
+@router.get("/v1/jobs/{job}/tiles/{z}/{x}/{y}", response_class=Response, responses=PNG)
+def get_tile(job: JobName, z: Annotated[int, Path(ge=0, le=24)], x: Place, y: Place, platform: PlatformDep) -> Response:
+    """A tile of a finished map in Web Mercator: PNG, 256 px, clear without data."""
+    return Response(draw_tile(platform, job, z, x, y), media_type="image/png", headers={"Cache-Control": "private, max-age=60"})

@@ -1,0 +1,72 @@
+"""Asking for jobs: checked, noted in the job table, told to the planner."""
+
+from sqlalchemy.orm import Session
+
+from eartheye.contracts.messages import JOB_REQUESTS, JobCommand, JobRequest
+from eartheye.errors import BusUnavailable, JobRests
+from eartheye.telemetry import get_logger
+from eartheye.tracking import resolve
+from services.admin.jobs.queries import find_job
+from services.admin.jobs.schemas import JobOut
+from services.admin.platform import Platform
+from services.inference.admission import admit
+from services.inference.intake import note_request
+from services.inference.tables import ENDED
+
+log = get_logger(__name__)
+
+
+def submit(platform: Platform, request: JobRequest) -> JobOut:
+    """Ask for a map; the same request again is the same job.
+
+    All that the planner would reject is refused here at once. The table is the truth and the message only wakes the planner, so a job
+    that was noted is done even if the bus is away now.
+
+    Args:
+        platform: database and bus.
+        request: what is asked.
+
+    Raises:
+        NameTaken: another request has the name.
+        OutsideRoots: scene or output lie outside the folders of the service.
+        UnknownModel: there is no such model or alias.
+        UserError: the scene cannot be read, or does not fit the model.
+    """
+    admit(request, resolve, platform.settings)
+    with Session(platform.engine) as session, session.begin():
+        note_request(session, request)
+    try:
+        platform.bus.publish(JOB_REQUESTS, request.job, request)
+    except BusUnavailable as error:
+        log.warning("a job is noted, and waits for the planner to look", job=request.job, reason=str(error))
+    return find_job(platform.engine, request.job)
+
+
+def cancel(platform: Platform, job: str) -> JobOut:
+    """Ask that no further block of a job be mapped.
+
+    Raises:
+        NotThere: no such job was asked for.
+        JobRests: it has ended.
+        BusUnavailable: the planner cannot be told.
+    """
+    found = find_job(platform.engine, job)
+    if found.state in ENDED:
+        raise JobRests(f"job '{job}' is {found.state}: there is nothing to cancel")
+    platform.bus.publish(JOB_REQUESTS, job, JobCommand(job=job, command="cancel"))
+    return found
+
+
+def redrive(platform: Platform, job: str) -> JobOut:
+    """Ask that what failed, was rejected or was cancelled be taken up again.
+
+    Raises:
+        NotThere: no such job was asked for.
+        JobRests: it is still at work, or done.
+        BusUnavailable: the planner cannot be told.
+    """
+    found = find_job(platform.engine, job)
+    if found.state not in ("failed", "rejected", "cancelled"):
+        raise JobRests(f"job '{job}' is {found.state}: only what failed, was rejected or was cancelled can be taken up again")
+    platform.bus.publish(JOB_REQUESTS, job, JobCommand(job=job, command="redrive"))
+    return found

@@ -1,0 +1,103 @@
+"""What the API says about models."""
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eartheye.contracts import Score
+
+OUT = ConfigDict(frozen=True, from_attributes=True, use_attribute_docstrings=True, protected_namespaces=())
+IN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelOut(BaseModel):
+    """A registered model, and where it stands by the platform's decisions."""
+
+    model_config = OUT
+
+    model: str
+    champion: int | None
+    """Version that serves, or will as soon as the pending decision is carried out."""
+    previous: int | None
+    """Version that a rollback leads to."""
+    generation: int
+    """Counts the changes of champion and previous."""
+    pending: bool
+    """A decision is still to be followed by deployment and aliases."""
+    versions: int
+
+
+class VersionOut(BaseModel):
+    """A registered version."""
+
+    model_config = OUT
+
+    model: str
+    version: int
+    standing: Literal["champion", "previous", "candidate"]
+    package: str
+    serving: str
+    serving_digest: str
+    report: str
+    scores: tuple[Score, ...]
+    """Of the model itself, without the baselines; empty where the report cannot be read."""
+
+
+class GateCheckOut(BaseModel):
+    """One question of the gate, and its answer."""
+
+    model_config = OUT
+
+    passed: bool
+    words: str
+
+
+class GateOut(BaseModel):
+    """What the gate says of a version today; the golden tile is run when it is promoted."""
+
+    model_config = OUT
+
+    model: str
+    version: int
+    passed: bool
+    checks: tuple[GateCheckOut, ...]
+
+
+class DecisionOut(BaseModel):
+    """A decision about a model, as the audit has it."""
+
+    model_config = OUT
+
+    id: int
+    request: str
+    model: str
+    kind: str
+    """`promotion`, `rollback`, or `reversion` of one that failed."""
+    from_version: int | None
+    to_version: int | None
+    state: str
+    """`refused`; or granted: `pending` while deployment and aliases follow, then `applied`, or `failed` and reverted."""
+    reasons: tuple[str, ...]
+    asked_by: str
+    decided_at: dt.datetime
+    settled_at: dt.datetime | None
+
+
+class PromotionIn(BaseModel):
+    """Ask that a version become the champion."""
+
+    model_config = IN
+
+    version: int = Field(gt=0, le=2**31 - 1)
+    expected_champion: int | None = Field(None, ge=0, le=2**31 - 1)
+    """Champion that you saw, 0 for none: where it is another by now, nothing is changed."""
+
+
+class RollbackIn(BaseModel):
+    """Ask that the champion before become the champion again."""
+
+    model_config = IN
+
+    expected_champion: int | None = Field(None, ge=0, le=2**31 - 1)
+    """Champion that you saw: where it is another by now, nothing is changed."""

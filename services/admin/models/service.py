@@ -1,0 +1,113 @@
+"""What is asked about models, and asked of them: MLflow says what there is, the platform's database what was decided."""
+
+from collections import Counter
+
+from eartheye.contracts import Report, Score
+from eartheye.errors import GateNotPassed, UnknownModel, UserError
+from eartheye.store import Folder
+from eartheye.tracking import RegisteredModel, registered_versions
+from services.admin.models.schemas import DecisionOut, GateCheckOut, GateOut, ModelOut, VersionOut
+from services.admin.platform import Platform
+from services.registry.decide import judge, promote, roll_back
+from services.registry.standing import Standing, decisions, standing
+
+
+def list_models(platform: Platform) -> list[ModelOut]:
+    """Return all registered models by name.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+    """
+    counted = Counter(version.name for version in registered_versions())
+    stands = [standing(platform.engine, name) for name in sorted(counted)]
+    return [
+        ModelOut(
+            model=each.model,
+            champion=each.champion,
+            previous=each.previous,
+            generation=each.generation,
+            pending=each.pending is not None,
+            versions=counted[each.model],
+        )
+        for each in stands
+    ]
+
+
+def list_versions(platform: Platform, model: str) -> list[VersionOut]:
+    """Return the versions of a model, the newest first.
+
+    Raises:
+        UnknownModel: there is no such model.
+        TrackingUnavailable: MLflow does not answer.
+    """
+    versions = registered_versions(model)
+    if not versions:
+        raise UnknownModel(f"the registry has no model '{model}': register one first")
+    stands = standing(platform.engine, model)
+    return [_version(version, stands) for version in versions]
+
+
+def ask_gate(platform: Platform, model: str, version: int) -> GateOut:
+    """Return what the gate says of a version today; nothing is decided.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+        StoreUnavailable: the candidate cannot be looked at now.
+    """
+    checks = tuple(GateCheckOut.model_validate(check) for check in judge(standing(platform.engine, model), version, platform.policy))
+    return GateOut(model=model, version=version, passed=bool(checks) and all(check.passed for check in checks), checks=checks)
+
+
+def list_decisions(platform: Platform, model: str, limit: int) -> list[DecisionOut]:
+    """Return the audit of a model, the newest first."""
+    return [DecisionOut.model_validate(decision) for decision in decisions(platform.engine, model, limit)]
+
+
+def decide_promotion(platform: Platform, model: str, version: int, expected_champion: int | None, asked_by: str) -> DecisionOut:
+    """Decide whether a version becomes the champion.
+
+    Raises:
+        GateNotPassed: it was refused, and the refusal is in the audit.
+        StaleVersion: another version is the champion than expected, or one is about to be.
+    """
+    made = promote(
+        platform.engine, model, version, asked_by=asked_by, policy=platform.policy, expected_champion=expected_champion
+    )  # fmt: skip
+    if made.state == "refused":
+        failed = [reason.removeprefix("failed: ") for reason in made.reasons if reason.startswith("failed: ")]
+        raise GateNotPassed(f"{model} version {version} was not promoted: {'; '.join(failed)}")
+    return DecisionOut.model_validate(made)
+
+
+def decide_rollback(platform: Platform, model: str, expected_champion: int | None, asked_by: str) -> DecisionOut:
+    """Decide that the champion before becomes the champion again.
+
+    Raises:
+        NothingToRollBackTo: the model has no previous champion.
+        StaleVersion: another version is the champion than expected.
+    """
+    return DecisionOut.model_validate(roll_back(platform.engine, model, asked_by=asked_by, expected_champion=expected_champion))
+
+
+def _version(version: RegisteredModel, stands: Standing) -> VersionOut:
+    place = {stands.previous: "previous"} | {stands.champion: "champion"}
+    return VersionOut.model_validate(
+        {
+            "model": version.name,
+            "version": version.version,
+            "standing": place.get(version.version, "candidate"),
+            "package": version.package,
+            "serving": version.serving,
+            "serving_digest": version.serving_digest,
+            "report": version.report,
+            "scores": _scores(version.report),
+        }
+    )
+
+
+def _scores(report: str) -> tuple[Score, ...]:
+    """Return the model's own scores; a report that is gone does not hide the version."""
+    try:
+        return tuple(score for score in Report.read(Folder(report)).scores if score.model == "pretrained")
+    except UserError:
+        return ()

@@ -1,0 +1,81 @@
+"""What all pages share: the bar above, the look, and the way to the login."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastapi import FastAPI
+from nicegui import ui
+
+from services.admin.pages.visitor import Visitor
+
+PLACES = (("Overview", "/"), ("Models", "/models"), ("Jobs", "/jobs"), ("Datasets", "/datasets"))
+STATE_COLOURS = {
+    "done": "positive",
+    "applied": "positive",
+    "failed": "negative",
+    "rejected": "negative",
+    "refused": "negative",
+    "cancelled": "grey",
+}
+"""Colours of states of jobs and decisions; all others are at work."""
+CSS = """
+body { background: #f5f6f4; color: #1d2a2f; }
+.nicegui-content { max-width: 1200px; margin: 0 auto; padding: 24px; gap: 20px; }
+.panel { background: white; border: 1px solid #dfe3df; border-radius: 6px; padding: 18px 20px; width: 100%; }
+.panel h2 { font-size: 1.05rem; line-height: 1.4; font-weight: 600; margin: 0 0 8px 0; }
+.quiet { color: #66757a; font-size: 0.86rem; }
+.figure { font-size: 1.7rem; font-weight: 600; line-height: 1.2; }
+.leaflet-container { background: #e6eae6; }
+.swatch { width: 14px; height: 14px; border: 1px solid #0003; border-radius: 2px; }
+"""
+
+
+@contextmanager
+def frame(app: FastAPI, title: str) -> Iterator[Visitor | None]:
+    """Give a page its frame; who is not signed in is led to the login, and None is given.
+
+    Args:
+        app: the API that the pages stand on.
+        title: of the page.
+    """
+    visitor = Visitor.of(app)
+    principal = visitor.principal
+    look(title)
+    if principal is None:
+        ui.navigate.to("/login")
+        yield None
+        return
+
+    def sign_out() -> None:
+        visitor.sessions.end(visitor.session)
+        ui.navigate.to("/login")
+
+    with ui.header(elevated=False).classes("items-center q-px-lg q-py-sm"):
+        ui.label("EarthEye").classes("text-weight-bold text-subtitle1 q-mr-lg")
+        for name, path in PLACES:
+            weight = "text-weight-bold" if name == title else ""
+            ui.link(name, path).classes(f"text-white no-underline q-mr-md {weight}")
+        ui.space()
+        ui.label(f"{principal.name}, {principal.role}").classes("q-mr-md")
+        ui.button("Sign out", on_click=sign_out).props("flat dense color=white no-caps")
+    yield visitor
+
+
+def look(title: str) -> None:
+    """Set title, colours and style of a page."""
+    ui.page_title(f"{title} · EarthEye")
+    ui.colors(primary="#21505c", positive="#2f7d4f", negative="#b3392f")
+    ui.add_css(CSS)
+
+
+def state_badge(state: str) -> ui.badge:
+    """Show a state in its colour."""
+    return ui.badge(state, color=STATE_COLOURS.get(state, "primary")).props("outline")
+
+
+@contextmanager
+def panel(title: str) -> Iterator[None]:
+    """Show a white panel with a title."""
+    with ui.element("section").classes("panel"):
+        ui.html(f"<h2>{title}</h2>", sanitize=False)
+        yield

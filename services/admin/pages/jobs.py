@@ -1,0 +1,112 @@
+"""The jobs: the form that asks for one, and the list."""
+
+import secrets
+from asyncio import to_thread
+
+from fastapi import FastAPI
+from nicegui import ui
+from pydantic import ValidationError
+
+from eartheye.contracts.messages import JobRequest
+from eartheye.errors import InvalidConfig, UserError
+from services.admin.jobs.queries import list_jobs
+from services.admin.jobs.schemas import JobOut
+from services.admin.jobs.service import submit
+from services.admin.models.service import list_models
+from services.admin.pages.frame import frame, panel, state_badge
+from services.admin.pages.visitor import Visitor
+
+LOOK_S = 1.5
+SHOWN = 30
+SUBMIT = "POST /v1/jobs"
+
+
+def add_jobs_page(app: FastAPI) -> None:
+    """Add the page at `/jobs`."""
+
+    @ui.page("/jobs")
+    async def jobs_page() -> None:
+        with frame(app, "Jobs") as visitor:
+            if visitor is None:
+                return
+            if visitor.may(SUBMIT):
+                with panel("Map a scene"):
+                    await _form(visitor)
+            with panel("Jobs"):
+                place, shown = ui.column().classes("w-full gap-2"), list[JobOut]()
+
+            async def look_again() -> None:
+                if visitor.principal is None:
+                    ui.navigate.to("/login")
+                    return
+                jobs = list((await to_thread(list_jobs, visitor.platform.engine, SHOWN)).jobs)
+                if jobs == shown and jobs:
+                    return
+                shown[:] = jobs
+                place.clear()
+                with place:
+                    for job in jobs:
+                        _show(job)
+                    if not jobs:
+                        ui.label("No job was asked for yet.").classes("quiet")
+
+            ui.timer(LOOK_S, look_again)
+
+
+async def _form(visitor: Visitor) -> None:
+    roots = visitor.platform.settings.allowed_roots
+    try:
+        models = [model.model for model in await to_thread(list_models, visitor.platform) if model.champion]
+    except UserError as error:
+        models = []
+        ui.label(str(error)).classes("text-negative")
+    if not models:
+        ui.label("No model serves yet: promote one first.").classes("quiet")
+    name = f"map-{secrets.token_hex(3)}"
+    with ui.grid(columns=2).classes("w-full gap-3"):
+        job = ui.input("Name of the job", value=name).props("outlined dense").mark("job")
+        model = ui.select(models, label="Model", value=models[0] if models else None).props("outlined dense").mark("model")
+        scene = ui.input("Scene: path or s3:// address", placeholder=roots[0] if roots else "").props("outlined dense").mark("scene")
+        output = ui.input("Folder of the map", value=f"{roots[0]}/maps/{name}" if roots else "").props("outlined dense").mark("output")
+        area = ui.input("Area: west, south, east, north, in the scene's units", placeholder="the whole scene").props("outlined dense")
+        bands = ui.input("Bands, where the file does not name them", placeholder="red, green, blue").props("outlined dense")
+
+    def request() -> JobRequest:
+        fields = {
+            "job": job.value,
+            "model": model.value or "",
+            "scene": scene.value.strip(),
+            "output": output.value.strip(),
+            "area": _listed(area.value),
+            "bands": _listed(bands.value),
+        }
+        try:
+            return JobRequest.model_validate(fields)
+        except ValidationError as error:
+            raise InvalidConfig("; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())) from None
+
+    async def ask() -> None:
+        asked = await visitor.act(SUBMIT, lambda _who: submit(visitor.platform, request()))
+        if asked:
+            ui.navigate.to(f"/jobs/{asked.job}")
+
+    with ui.row().classes("items-center q-mt-md"):
+        ui.button("Ask for the map", on_click=ask).props("unelevated no-caps").mark("submit")
+        ui.label(f"Scenes and maps lie in {', '.join(roots) or 'no folder: set EARTHEYE_ALLOWED_ROOTS'}.").classes("quiet")
+
+
+def _listed(text: str) -> list[str] | None:
+    return [each.strip() for each in text.split(",")] if text.strip() else None
+
+
+def _show(job: JobOut) -> None:
+    with ui.row().classes("items-center w-full no-wrap gap-4"):
+        ui.link(job.job, f"/jobs/{job.job}").style("width: 220px; overflow-wrap: anywhere")
+        with ui.element("div").style("width: 90px"):
+            state_badge(job.state)
+        share = job.blocks.ended / job.blocks.total if job.blocks.total else 0.0
+        ui.linear_progress(share, show_value=False, size="8px").style("width: 140px").props("rounded")
+        ui.label(f"{job.blocks.ended} of {job.blocks.total} blocks").classes("quiet").style("width: 120px")
+        ui.label(f"{job.request.model} {job.model_version or ''}").classes("quiet").style("width: 140px")
+        ui.label(f"{job.asked_at:%Y-%m-%d %H:%M}").classes("quiet").style("width: 130px")
+        ui.label(job.reason or "").classes("quiet ellipsis")

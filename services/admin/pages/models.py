@@ -1,0 +1,148 @@
+"""The models: versions with the gate's verdict, promotion and rollback, the audit."""
+
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI
+from nicegui import ui
+
+from eartheye.errors import UserError
+from services.admin.models.schemas import DecisionOut, GateOut, ModelOut, VersionOut
+from services.admin.models.service import ask_gate, decide_promotion, decide_rollback, list_decisions, list_models, list_versions
+from services.admin.pages.frame import frame, state_badge
+from services.admin.pages.visitor import Visitor
+from services.admin.platform import Platform
+
+LOOK_S = 1.5
+NEWEST = 8
+"""Versions shown with their verdict; the API has all."""
+AUDIT = 8
+"""Decisions shown."""
+PROMOTE, ROLL_BACK = "POST /v1/models/{model}/promote", "POST /v1/models/{model}/rollback"
+Known = tuple[ModelOut, list[tuple[VersionOut, GateOut]], list[DecisionOut]]
+
+
+def add_models_page(app: FastAPI) -> None:
+    """Add the page at `/models`."""
+
+    @ui.page("/models")
+    async def models_page() -> None:
+        with frame(app, "Models") as visitor:
+            if visitor is None:
+                return
+            place, shown = ui.column().classes("w-full gap-5"), list[object]()
+            with place:
+                ui.label("Asking the registry and the gate ...").classes("quiet")
+
+            async def look_again() -> None:
+                """Show anew what has changed, and leave alone what somebody may be about to click."""
+                if visitor.principal is None:
+                    ui.navigate.to("/login")
+                    return
+                try:
+                    models = await to_thread(list_models, visitor.platform)
+                    decided = {model.model: await to_thread(list_decisions, visitor.platform, model.model, AUDIT) for model in models}
+                    if shown == [models, decided]:
+                        return
+                    known = [await to_thread(_know, visitor.platform, model, decided[model.model]) for model in models]
+                except UserError as error:
+                    shown[:] = []
+                    place.clear()
+                    with place:
+                        ui.label(str(error)).classes("text-negative")
+                    return
+                shown[:] = [models, decided]
+                place.clear()
+                with place:
+                    for each in known:
+                        _show(visitor, *each)
+                    if not known:
+                        ui.label("No model is registered yet: `eartheye register` or a pipeline does that.").classes("quiet")
+
+            ui.timer(LOOK_S, look_again)
+
+
+def _know(platform: Platform, model: ModelOut, decided: list[DecisionOut]) -> Known:
+    versions = list_versions(platform, model.model)[:NEWEST]
+    return model, [(version, ask_gate(platform, model.model, version.version)) for version in versions], decided
+
+
+def _show(visitor: Visitor, model: ModelOut, versions: list[tuple[VersionOut, GateOut]], decided: list[DecisionOut]) -> None:
+    with ui.element("section").classes("panel").mark(f"model-{model.model}"):
+        with ui.row().classes("items-center w-full"):
+            ui.label(model.model).classes("text-h6")
+            ui.label(f"version {model.champion} serves" if model.champion else "no version serves yet").classes("q-ml-md")
+            if model.pending:
+                ui.spinner(size="sm")
+                ui.label("deployment and aliases follow").classes("quiet")
+            ui.space()
+            if model.previous is not None and visitor.may(ROLL_BACK):
+                _roll_back_button(visitor, model)
+        for version, gate in versions:
+            with ui.row().classes("w-full items-start no-wrap gap-5 q-py-sm").style("border-top: 1px solid #eceeec"):
+                with ui.column().classes("gap-1").style("width: 110px"):
+                    ui.label(f"Version {version.version}").classes("text-weight-medium")
+                    ui.label(version.standing).classes("quiet")
+                with ui.column().classes("gap-1").style("width: 170px"):
+                    for score in version.scores:
+                        ui.label(f"{score.metric} {score.value:.3f} ({score.protocol})").classes("quiet")
+                with ui.column().classes("gap-1 col-grow"):
+                    ui.label("The gate would let it pass" if gate.passed else "The gate would refuse it").classes(
+                        "text-positive" if gate.passed else "text-negative"
+                    )
+                    for check in gate.checks:
+                        ui.label(("✓ " if check.passed else "✗ ") + check.words).classes("quiet")
+                if version.standing != "champion" and visitor.may(PROMOTE):
+                    _promote_button(visitor, model, version.version)
+        with ui.expansion("Audit").classes("w-full q-mt-sm").props("dense"):
+            for decision in decided:
+                _show_decision(decision)
+            if not decided:
+                ui.label("Nothing was decided yet.").classes("quiet")
+
+
+def _show_decision(decision: DecisionOut) -> None:
+    with ui.row().classes("items-center gap-3 no-wrap"):
+        state_badge(decision.state)
+        ui.label(f"{decision.kind}: version {decision.from_version or 'none'} to {decision.to_version or 'none'}")
+        ui.label(f"{decision.asked_by}, {decision.decided_at:%Y-%m-%d %H:%M} UTC").classes("quiet")
+    for reason in decision.reasons:
+        ui.label(reason).classes("quiet q-ml-lg")
+
+
+def _promote_button(visitor: Visitor, model: ModelOut, version: int) -> None:
+    async def promote() -> None:
+        made = await visitor.act(
+            PROMOTE, lambda who: decide_promotion(visitor.platform, model.model, version, model.champion or 0, who.words)
+        )  # fmt: skip
+        if made:
+            ui.notify(f"Version {version} of {model.model} becomes the champion.", type="positive")
+
+    instead = f"in place of version {model.champion}" if model.champion else "as its first"
+    question = f"Make version {version} the champion of {model.model}, {instead}? Jobs asked for from then on are mapped with it."
+    _asking_button("Promote", question, promote).mark(f"promote-{model.model}-{version}")
+
+
+def _roll_back_button(visitor: Visitor, model: ModelOut) -> None:
+    async def roll_back() -> None:
+        made = await visitor.act(ROLL_BACK, lambda who: decide_rollback(visitor.platform, model.model, model.champion or 0, who.words))
+        if made:
+            ui.notify(f"Version {made.to_version} of {model.model} becomes the champion again.", type="positive")
+
+    question = f"Make version {model.previous} the champion of {model.model} again, in place of version {model.champion}?"
+    _asking_button("Roll back", question, roll_back).props("outline")
+
+
+def _asking_button(name: str, question: str, work: Callable[[], Awaitable[None]]) -> ui.button:
+    """Show a button that asks before it does its work."""
+
+    async def ask() -> None:
+        with ui.dialog() as dialog, ui.card():
+            ui.label(question)
+            with ui.row().classes("w-full justify-end"):
+                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps")
+                ui.button(name, on_click=lambda: dialog.submit(True)).props("unelevated no-caps").mark("confirm")
+        if await dialog:
+            await work()
+
+    return ui.button(name, on_click=ask).props("unelevated no-caps dense").classes("q-px-md")

@@ -1,0 +1,68 @@
+"""Who looks at a page, and what a click may do."""
+
+from asyncio import to_thread
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastapi import FastAPI
+from nicegui import app as pages
+from nicegui import ui
+
+from eartheye.errors import NotSignedIn, UserError
+from eartheye.telemetry import get_logger
+from services.admin.access import Principal, Sessions
+from services.admin.health.probes import Probes
+from services.admin.platform import Platform
+
+log = get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A browser, and what the pages work on. The key behind it is looked up at each click: one that was revoked does nothing more."""
+
+    platform: Platform
+    sessions: Sessions
+    probes: Probes
+    session: str
+
+    @classmethod
+    def of(cls, app: FastAPI) -> "Visitor":
+        """Return whose browser asks for a page; to be called while the page is built."""
+        state = app.state
+        return cls(state.platform, state.sessions, state.probes, pages.storage.browser["id"])
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who signed in, None where nobody did or the key is no longer in force."""
+        return self.sessions.principal(self.session, self.platform)
+
+    def may(self, action: str) -> bool:
+        """Say whether the role suffices for a route, so that a page need not show what would be refused."""
+        principal = self.principal
+        return principal is not None and principal.may(action)
+
+    async def act(self, action: str, work: Callable[[Principal], T]) -> T | None:
+        """Do what a click asks, as the route of the same name would; what goes wrong is shown, and None returned.
+
+        Args:
+            action: the route that stands for it, as `POST /v1/jobs`; its role is asked here, whatever the page showed.
+            work: is given who asks; runs in a thread.
+        """
+
+        def checked() -> T:
+            if (principal := self.principal) is None:
+                raise NotSignedIn("your key is no longer in force: sign in again")
+            principal.require(action)
+            return work(principal)
+
+        try:
+            return await to_thread(checked)
+        except UserError as error:
+            ui.notify(str(error), type="negative", multi_line=True, timeout=0, close_button="Close")
+        except Exception:
+            log.exception("fault of a page", action=action)
+            ui.notify("A fault of this service; its log has more.", type="negative")
+        return None

@@ -1,0 +1,131 @@
+"""Jobs over the API, with the real inference service."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from eartheye.store import Folder
+from eartheye.tracking import CHAMPION, register, set_alias
+from services.admin.roles import Role
+from services.inference.service import inference_service
+from tests.services.inference.place import QUICK, write_package, write_scene
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model(admin):
+    serving = Folder(admin.root / "serving")
+    package = write_package(serving)
+    made = register("landcover", str(admin.root / "model"), serving.root, package.digest, str(admin.root / "report"), None)
+    set_alias("landcover", CHAMPION, made.version)
+    write_scene(admin.root / "scene.tif")
+
+
+@pytest.fixture(scope="module")
+def inference(admin, model):
+    with inference_service(admin.platform.settings, config=QUICK):
+        yield
+
+
+def body(admin, job: str, **changes) -> dict:
+    return {"job": job, "scene": f"{admin.root}/scene.tif", "model": "landcover", "output": f"{admin.root}/maps/{job}"} | changes
+
+
+def events(admin, job: str) -> list[tuple[str, dict]]:
+    """Read a job's stream to its end."""
+    found, name = [], ""
+    with admin.client.stream("GET", f"/v1/jobs/{job}/events", headers={"Authorization": f"Bearer {admin.tokens[Role.VIEWER]}"}) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                found.append((name, json.loads(line.removeprefix("data: "))))
+    return found
+
+
+def test_a_job_is_submitted_watched_and_its_map_looked_at(admin, inference):
+    submitted = admin.ask("POST", "/v1/jobs", Role.OPERATOR, json=body(admin, "harbour"))
+    assert (submitted.status_code, submitted.headers["location"]) == (202, "/v1/jobs/harbour")
+    *progress, (last, ended) = events(admin, "harbour")
+    assert {name for name, _ in progress} <= {"progress"}
+    assert (last, ended["state"], ended["model_version"]) == ("ended", "done", 1)
+    # 200 x 140 px in blocks of 64: 4 x 3; one of them lies in the corner without data
+    assert ended["blocks"] == {"waiting": 0, "sent": 0, "done": 11, "empty": 1, "failed": 0}
+
+    result = admin.ask("GET", "/v1/jobs/harbour/result", Role.VIEWER).json()
+    assert [each["name"] for each in result["classes"]] == ["forest", "water", "built up", "other"]
+    assert set(result["files"]) == {"map.tif", "polygons.parquet", "item.json"}
+    west, south, east, north = result["bounds"]
+    assert 13 < west < east < 14
+    assert 49 < south < north < 50
+
+    raster = admin.ask("GET", "/v1/jobs/harbour/files/map.tif", Role.VIEWER)
+    assert len(raster.content) == result["files"]["map.tif"]
+    with rasterio.open(io.BytesIO(raster.content)) as opened:
+        assert (opened.width, opened.height) == (200, 140)
+
+    z = 17
+    x = int(((west + east) / 2 + 180) / 360 * 2**z)
+    latitude = np.radians((south + north) / 2)
+    y = int((1 - np.arcsinh(np.tan(latitude)) / np.pi) / 2 * 2**z)
+    tile = admin.ask("GET", f"/v1/jobs/harbour/tiles/{z}/{x}/{y}", Role.VIEWER)
+    picture = np.asarray(Image.open(io.BytesIO(tile.content)).convert("RGBA"))
+    assert picture.shape == (256, 256, 4)
+    opaque = picture[picture[..., 3] == 255][:, :3]
+    colours = {tuple(bytes.fromhex(each["colour"][1:])) for each in result["classes"]}
+    assert {tuple(colour) for colour in np.unique(opaque, axis=0).tolist()} <= colours
+    assert len(opaque)
+    elsewhere = admin.ask("GET", f"/v1/jobs/harbour/tiles/{z}/0/0", Role.VIEWER)
+    assert np.asarray(Image.open(io.BytesIO(elsewhere.content)).convert("RGBA"))[..., 3].max() == 0
+
+
+def test_the_same_request_again_is_the_same_job_and_another_is_refused(admin, inference):
+    admin.ask("POST", "/v1/jobs", json=body(admin, "twice"))
+    events(admin, "twice")
+    assert admin.ask("POST", "/v1/jobs", json=body(admin, "twice")).json()["state"] == "done"
+    taken = admin.ask("POST", "/v1/jobs", json=body(admin, "twice", output=f"{admin.root}/maps/other"))
+    assert (taken.status_code, taken.json()["type"]) == (409, "urn:eartheye:problem:name-taken")
+
+
+def test_a_job_that_has_ended_cannot_be_cancelled(admin, inference):
+    admin.ask("POST", "/v1/jobs", json=body(admin, "ended"))
+    events(admin, "ended")
+    for verb in ("cancel", "redrive"):
+        refused = admin.ask("POST", f"/v1/jobs/ended/{verb}", Role.OPERATOR)
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:eartheye:problem:job-rests")
+    assert admin.ask("GET", "/v1/jobs/ended/failures").json() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "slug", "words"),
+    [
+        ({"model": "nobody"}, 404, "unknown-model", "no model 'nobody'"),
+        ({"scene": "{root}/nothing.tif"}, 422, "unreadable-raster", "is not there"),
+        ({"scene": "{root}/../../etc/passwd"}, 403, "outside-roots", "outside the folders"),
+        ({"output": "{root}/maps/../../../out"}, 403, "outside-roots", "outside the folders"),
+        ({"scene": "s3://elsewhere/x.tif"}, 403, "outside-roots", "outside the folders"),
+        ({"scene": "/vsicurl/http://example.org/x.tif"}, 422, "request-rejected", "cannot be used"),
+        ({"area": [0, 0, 1, 1]}, 422, "empty-area", "lies outside"),
+        ({"scene": 7}, 422, "invalid-request", "body.scene"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_leaves_no_job(admin, changes, status, slug, words):
+    filled = {name: value.format(root=admin.root) if isinstance(value, str) else value for name, value in changes.items()}
+    refused = admin.ask("POST", "/v1/jobs", Role.OPERATOR, json=body(admin, "refused", **filled))
+    assert (refused.status_code, refused.json()["type"]) == (status, f"urn:eartheye:problem:{slug}")
+    assert words in refused.json()["detail"]
+    assert admin.ask("GET", "/v1/jobs/refused").status_code == 404
+
+
+def test_a_stream_of_a_job_that_is_not_there_is_a_problem(admin):
+    assert admin.ask("GET", "/v1/jobs/nobody/events").status_code == 404
+
+
+def test_a_job_without_a_map_has_no_result(admin):
+    admin.ask("POST", "/v1/jobs", json=body(admin, "waiting"))
+    assert admin.ask("GET", "/v1/jobs/waiting/result").json()["type"] == "urn:eartheye:problem:not-finished"
+    assert admin.ask("GET", "/v1/jobs/waiting/files/..%2Fserving.json").status_code == 404

@@ -1,0 +1,90 @@
+"""Models over the API: what there is, the gate's verdict, promotion and rollback with the real registry service."""
+
+import threading
+import time
+
+import pytest
+
+from eartheye.tracking import CHAMPION, alias_version
+from services.admin.roles import Role
+from services.registry.service import run_registry
+from tests.services.admin.conftest import POLICY
+from tests.services.registry_candidate import make_candidate
+
+
+@pytest.fixture(scope="module", autouse=True)
+def candidates(admin):
+    for seed, miou in (("a", 0.7), ("b", 0.72), ("c", 0.2)):
+        make_candidate(admin.root / seed, "landcover", miou, seed=seed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registry(admin, candidates):
+    stop = threading.Event()
+    thread = threading.Thread(target=run_registry, args=(admin.platform.settings, stop, POLICY))
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+def settled(admin) -> dict:
+    """Wait until deployment and aliases have followed the last decision."""
+    for _ in range(600):
+        last = admin.ask("GET", "/v1/models/landcover/decisions").json()[0]
+        if last["state"] != "pending":
+            return last
+        time.sleep(0.1)
+    raise AssertionError("the registry did not follow the decision")
+
+
+def test_versions_say_where_they_stand_and_how_they_score(admin):
+    versions = admin.ask("GET", "/v1/models/landcover/versions", Role.VIEWER).json()
+    assert [version["version"] for version in versions] == [3, 2, 1]
+    assert [version["scores"][0]["value"] for version in versions] == [0.2, 0.72, 0.7]
+    assert admin.ask("GET", "/v1/models").json()[0]["versions"] == 3
+
+
+def test_the_gate_says_in_words_what_it_thinks_of_a_version(admin):
+    good, weak = (admin.ask("GET", f"/v1/models/landcover/versions/{version}/gate", Role.VIEWER).json() for version in (1, 3))
+    assert (good["passed"], weak["passed"]) == (True, False)
+    assert {"passed": False, "words": "miou 0.200, at least 0.500 asked"} in weak["checks"]
+
+
+def test_promotion_stale_version_and_rollback(admin):
+    promote = "/v1/models/landcover/promote"
+    granted = admin.ask("POST", promote, Role.PROMOTER, json={"version": 1, "expected_champion": 0})
+    assert (granted.status_code, granted.json()["to_version"]) == (202, 1)
+    assert settled(admin)["state"] == "applied"
+    assert admin.ask("POST", promote, Role.PROMOTER, json={"version": 2, "expected_champion": 1}).status_code == 202
+    assert settled(admin)["state"] == "applied"
+    assert alias_version("landcover", CHAMPION) == 2
+
+    stale = admin.ask("POST", promote, Role.PROMOTER, json={"version": 1, "expected_champion": 1})
+    assert (stale.status_code, stale.json()["type"]) == (409, "urn:eartheye:problem:stale-version")
+    assert "is now version 2" in stale.json()["detail"]
+
+    listed = admin.ask("GET", "/v1/models").json()[0]
+    assert (listed["champion"], listed["previous"], listed["pending"]) == (2, 1, False)
+    assert admin.ask("POST", "/v1/models/landcover/rollback", Role.PROMOTER, json={"expected_champion": 2}).status_code == 202
+    last = settled(admin)
+    assert (last["kind"], last["state"], last["to_version"], last["asked_by"].split(" ")[0]) == ("rollback", "applied", 1, "promoter")
+    assert alias_version("landcover", CHAMPION) == 1
+
+
+def test_a_version_that_the_gate_refuses(admin):
+    refused = admin.ask("POST", "/v1/models/landcover/promote", Role.PROMOTER, json={"version": 3})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:eartheye:problem:gate-not-passed")
+    assert "miou 0.200, at least 0.500 asked" in refused.json()["detail"]
+    assert admin.ask("GET", "/v1/models/landcover/decisions").json()[0]["state"] == "refused"
+
+
+def test_nothing_to_roll_back_to(admin):
+    make_candidate(admin.root / "lonely", "lonely", 0.7, seed="lonely")
+    refused = admin.ask("POST", "/v1/models/lonely/rollback", Role.PROMOTER, json={})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:eartheye:problem:nothing-to-roll-back-to")
+
+
+def test_a_model_that_is_not_there(admin):
+    assert admin.ask("GET", "/v1/models/nobody/versions").status_code == 404
+    assert admin.ask("GET", "/v1/models/..%2F..%2Fetc/versions").status_code in (404, 422)
