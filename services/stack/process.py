@@ -48,13 +48,19 @@ class Process:
 
 
 def start_mark(pid: int) -> str | None:
-    """Return the mark of a process that runs, None where there is none. Source: proc_pid_stat(5), fields 3 and 22."""
+    """Return the mark of a process that runs, None where there is none.
+
+    A process whose first thread has ended already holds its files and ports until the last one has.
+
+    Source: proc_pid_stat(5), fields 3 (state), 20 (threads) and 22 (start).
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+    ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return None if ended else f"{boot}/{fields[19]}"
 
 
 def start(command: list[str], environment: dict[str, str], folder: Path, log_file: Path) -> Process:

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import os
+import platform
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,8 @@ from services.stack import local_stack
 from services.stack.data_folder import make_whole
 from services.stack.local_stack import read_environment, write_environment
 from services.stack.log_reading import read_on
-from services.stack.place import LOOPBACK, Place, free_port
-from services.stack.process import PID_FILE, noted, start_mark
+from services.stack.place import LOOPBACK, Place, free_port, is_free
+from services.stack.process import PID_FILE, noted, start, start_mark
 from services.stack.server import Launch, Server
 from services.stack.supervisor import look, start_all, stop_all
 
@@ -119,6 +121,29 @@ def test_a_stale_pid_file_ends_nobody(up, place):
     finally:
         stranger.kill()
         stranger.wait()
+
+
+THREADS_THAT_END_LATER = """
+import ctypes, socket, sys, threading, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+threading.Thread(target=time.sleep, args=(2.0,)).start()
+ctypes.CDLL(None).syscall(60, 0)  # exit of the first thread alone
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call is that of x86-64")
+def test_a_process_is_alive_until_its_last_thread_has_ended(place):
+    port = free_port()
+    place.folder("small").mkdir(parents=True)
+    command = [sys.executable, "-S", "-c", THREADS_THAT_END_LATER, str(port)]
+    running = start(command, {}, place.folder("small"), place.root / "log")
+    while Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        assert running.is_alive()
+    assert running.is_alive()
+    assert not is_free(port)
+    while running.is_alive():
+        time.sleep(0.01)
+    assert is_free(port)
 
 
 def test_a_damaged_pid_file_is_none(up, place):
