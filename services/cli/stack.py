@@ -8,7 +8,6 @@ from cyclopts import App, Parameter
 stack = App(name="stack", help="Start, look after and end the local servers: PostgreSQL, MinIO, Kafka, MLflow, Triton.")
 
 Folder = Annotated[Path, Parameter(name="--folder")]
-"""The stack's folder: data, logs, secrets."""
 
 
 @stack.command
@@ -61,10 +60,14 @@ def status(folder: Folder = Path(".stack")) -> None:
 
     place = Place(folder, load().cache)
     table = Table("server", "state", "address", "process", "log")
-    for server in servers():
-        found = look(server, place)
+    findings = [look(server, place) for server in servers()]
+    for server, found in zip(servers(), findings, strict=True):
         table.add_row(server.name, found.state, found.address, str(found.pid or ""), str(server.log_file(place)))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for found in findings:
+        if found.words:
+            console.print(f"{found.server} {found.state}; {found.words}", soft_wrap=True)
 
 
 @stack.command

@@ -22,7 +22,7 @@ def mlflow_server() -> Server:
         ready=_is_ready,
         settings=lambda place: {"EARTHEYE_MLFLOW_TRACKING_URI": f"http://{place.address(NAME)}"},
         needs=(POSTGRES,),
-        start_limit_s=180,  # the first start makes the tables
+        start_limit_s=240,  # the first start makes the tables
     )
 
 

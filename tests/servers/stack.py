@@ -8,10 +8,13 @@ import pytest
 
 from eartheye.errors import ServerNotStarted
 from eartheye.settings import Settings
+from services.stack.kafka_install import java_program, kafka_jars
 from services.stack.local_stack import servers, write_environment
+from services.stack.minio_install import minio_program
 from services.stack.place import Place, free_port
 from services.stack.server import Server
 from services.stack.supervisor import start_all, stop_all
+from services.stack.triton_install import triton_program
 
 
 @contextmanager
@@ -31,11 +34,20 @@ def running_servers(chosen: Sequence[Server], root: Path, cache: Path) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """All servers of the stack, running; tests that need them are skipped where one cannot be had."""
-    chosen = servers()
+def stack_programs() -> Path:
+    """The cache with the programs of all servers; tests that need them are skipped where one cannot be had."""
+    cache = Settings().cache
     try:
-        with running_servers(chosen, tmp_path_factory.mktemp("stack"), Settings().cache) as place:
-            yield place
+        java_program()
+        for program in (kafka_jars, minio_program, triton_program):
+            program(cache)
     except ServerNotStarted as reason:
         pytest.skip(str(reason))
+    return cache
+
+
+@pytest.fixture(scope="session")
+def stack(stack_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """All servers of the stack, running."""
+    with running_servers(servers(), tmp_path_factory.mktemp("stack"), stack_programs) as place:
+        yield place
