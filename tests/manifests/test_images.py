@@ -1,0 +1,64 @@
+"""The images: named in one place, pinned, without root."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from eartheye import images
+from tests.manifests.rendering import ROOT
+
+DOCKER = ROOT.parent / "docker"
+ROLES = {"data", "train", "serve", "services"}
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """Each stage of the Dockerfile: what it stands on, and its lines."""
+    text = (DOCKER / "Dockerfile").read_text()
+    parts = re.split(r"^FROM (\S+) AS (\S+)\n", text, flags=re.MULTILINE)[1:]
+    return {name: (base, lines) for base, name, lines in zip(parts[::3], parts[1::3], parts[2::3], strict=True)}
+
+
+def build(*arguments, **variables):
+    command = [sys.executable, str(DOCKER / "build.py"), *arguments]
+    return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_every_image_of_the_platform_has_its_stage(stages):
+    named = {re.search(r"/eartheye/([a-z]+):", value)[1] for name, value in vars(images).items() if name.endswith("_IMAGE")}
+    assert named == ROLES
+    assert stages.keys() >= ROLES
+
+
+def test_what_runs_is_not_root_and_says_how_its_health_is_asked(stages):
+    assert stages["runtime"][1].index("USER 10001:10001") > stages["runtime"][1].rindex("RUN ")
+    for role in ROLES:
+        base, lines = stages[role]
+        assert base == "runtime"
+        assert "USER" not in lines
+        assert "HEALTHCHECK" in lines
+
+
+def test_base_and_packages_are_pinned(stages):
+    text = (DOCKER / "Dockerfile").read_text()
+    assert re.search(r"^ARG PYTHON=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    installs = [line for line in text.splitlines() if "pip install" in line]
+    assert all("--constraint constraints.txt" in line or "--no-deps" in line for line in installs)
+
+
+def test_an_inference_worker_carries_no_extra(stages):
+    assert "COPY --from=kernel " in stages["serve"][1]
+    assert ".[" not in stages["kernel"][1]
+
+
+def test_a_role_that_is_not_there_is_told():
+    done = build("trian")
+    assert (done.returncode, "no such role: trian; there are data, train, serve, services" in done.stderr) == (2, True)
+
+
+def test_without_a_builder_it_says_what_to_install(tmp_path):
+    done = build("serve", PATH=str(tmp_path))
+    assert (done.returncode, "install one of them" in done.stderr) == (2, True)
