@@ -1,5 +1,7 @@
 """The admin service as a process."""
 
+import signal
+
 import uvicorn
 
 from eartheye.settings import Settings
@@ -38,4 +40,6 @@ def run_admin(settings: Settings) -> None:
             timeout_graceful_shutdown=GRACE_S,
             server_header=False,
         )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)  # uvicorn ends at them, and then raises them again for whoever listened before
         uvicorn.Server(config).run()

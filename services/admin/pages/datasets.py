@@ -51,9 +51,9 @@ def add_datasets_page(app: FastAPI) -> None:
             with folders, panel("Folders"):
                 for each in datasets:
                     with ui.row().classes("items-center w-full no-wrap gap-4"):
-                        ui.button("Show", on_click=lambda each=each: _show(visitor, each, place)).props("outline dense no-caps").classes(
-                            "q-px-md"
-                        ).mark(f"show-{each.kind}")
+                        ui.button("Show", on_click=lambda each=each: _show(visitor, each, place)).props(
+                            f'outline dense no-caps aria-label="Show {each.folder}"'
+                        ).classes("q-px-md")
                         ui.label(f"{each.count:,} {each.kind}").style("width: 120px").classes("text-weight-medium")
                         ui.label(each.folder).style("overflow-wrap: anywhere")
                         ui.label(each.words).classes("quiet")

@@ -60,7 +60,7 @@ async def _show(visitor: Visitor, job: JobOut) -> None:
     with panel("Job"):
         with ui.row().classes("items-center w-full gap-4"):
             ui.label(job.job).classes("text-h6")
-            state_badge(job.state).mark("state")
+            state_badge(job.state)
             ui.space()
             if job.state not in ENDED and visitor.may(CANCEL):
                 ui.button("Cancel", on_click=lambda: visitor.act(CANCEL, lambda _who: cancel(visitor.platform, job.job))).props(
@@ -71,7 +71,7 @@ async def _show(visitor: Visitor, job: JobOut) -> None:
                     "outline no-caps dense"
                 ).classes("q-px-md")
         share = job.blocks.ended / job.blocks.total if job.blocks.total else 0.0
-        ui.linear_progress(share, show_value=False, size="12px").classes("q-my-sm").props("rounded").mark("progress")
+        ui.linear_progress(share, show_value=False, size="12px").classes("q-my-sm").props("rounded")
         counts = f"{job.blocks.ended} of {job.blocks.total} blocks: {job.blocks.done} done, {job.blocks.empty} without data"
         ui.label(f"{counts}, {job.blocks.failed} failed, {job.blocks.sent} with the workers")
         if job.reason:

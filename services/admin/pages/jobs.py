@@ -61,15 +61,18 @@ async def _form(visitor: Visitor) -> None:
         models = []
         ui.label(str(error)).classes("text-negative")
     if not models:
-        ui.label("No model serves yet: promote one first.").classes("quiet")
+        ui.label("No model serves yet: promote one first.").classes("quiet q-mb-md")
     name = f"map-{secrets.token_hex(3)}"
     with ui.grid(columns=2).classes("w-full gap-3"):
-        job = ui.input("Name of the job", value=name).props("outlined dense").mark("job")
-        model = ui.select(models, label="Model", value=models[0] if models else None).props("outlined dense").mark("model")
-        scene = ui.input("Scene: path or s3:// address", placeholder=roots[0] if roots else "").props("outlined dense").mark("scene")
-        output = ui.input("Folder of the map", value=f"{roots[0]}/maps/{name}" if roots else "").props("outlined dense").mark("output")
+        job = ui.input("Name of the job", value=name).props("outlined dense")
+        model = ui.select(models, label="Model", value=models[0] if models else None).props("outlined dense")
+        scene = ui.input("Scene: path or s3:// address", placeholder=roots[0] if roots else "").props("outlined dense")
+        output = ui.input("Folder of the map", value=f"{roots[0]}/maps/{name}" if roots else "").props("outlined dense")
         area = ui.input("Area: west, south, east, north, in the scene's units", placeholder="the whole scene").props("outlined dense")
         bands = ui.input("Bands, where the file does not name them", placeholder="red, green, blue").props("outlined dense")
+
+    if roots:
+        job.on_value_change(lambda changed: output.set_value(f"{roots[0]}/maps/{changed.value}"))
 
     def request() -> JobRequest:
         fields = {
@@ -91,7 +94,7 @@ async def _form(visitor: Visitor) -> None:
             ui.navigate.to(f"/jobs/{asked.job}")
 
     with ui.row().classes("items-center q-mt-md"):
-        ui.button("Ask for the map", on_click=ask).props("unelevated no-caps").mark("submit")
+        ui.button("Ask for the map", on_click=ask).props("unelevated no-caps")
         ui.label(f"Scenes and maps lie in {', '.join(roots) or 'no folder: set EARTHEYE_ALLOWED_ROOTS'}.").classes("quiet")
 
 

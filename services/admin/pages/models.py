@@ -16,7 +16,7 @@ from services.admin.platform import Platform
 LOOK_S = 1.5
 NEWEST = 8
 """Versions shown with their verdict; the API has all."""
-AUDIT = 8
+AUDIT = 6
 """Decisions shown."""
 PROMOTE, ROLL_BACK = "POST /v1/models/{model}/promote", "POST /v1/models/{model}/rollback"
 Known = tuple[ModelOut, list[tuple[VersionOut, GateOut]], list[DecisionOut]]
@@ -68,8 +68,8 @@ def _know(platform: Platform, model: ModelOut, decided: list[DecisionOut]) -> Kn
 
 
 def _show(visitor: Visitor, model: ModelOut, versions: list[tuple[VersionOut, GateOut]], decided: list[DecisionOut]) -> None:
-    with ui.element("section").classes("panel").mark(f"model-{model.model}"):
-        with ui.row().classes("items-center w-full"):
+    with ui.element("section").classes("panel"):
+        with ui.row().classes("items-center w-full q-pb-sm"):
             ui.label(model.model).classes("text-h6")
             ui.label(f"version {model.champion} serves" if model.champion else "no version serves yet").classes("q-ml-md")
             if model.pending:
@@ -94,20 +94,22 @@ def _show(visitor: Visitor, model: ModelOut, versions: list[tuple[VersionOut, Ga
                         ui.label(("✓ " if check.passed else "✗ ") + check.words).classes("quiet")
                 if version.standing != "champion" and visitor.may(PROMOTE):
                     _promote_button(visitor, model, version.version)
-        with ui.expansion("Audit").classes("w-full q-mt-sm").props("dense"):
-            for decision in decided:
-                _show_decision(decision)
-            if not decided:
-                ui.label("Nothing was decided yet.").classes("quiet")
+        ui.label("Audit").classes("text-weight-medium q-mt-md")
+        for decision in decided:
+            _show_decision(decision)
+        if not decided:
+            ui.label("Nothing was decided yet.").classes("quiet")
 
 
 def _show_decision(decision: DecisionOut) -> None:
     with ui.row().classes("items-center gap-3 no-wrap"):
         state_badge(decision.state)
-        ui.label(f"{decision.kind}: version {decision.from_version or 'none'} to {decision.to_version or 'none'}")
+        before, after = (f"version {version}" if version else "no version" for version in (decision.from_version, decision.to_version))
+        ui.label(f"{decision.kind}: {before} to {after}")
         ui.label(f"{decision.asked_by}, {decision.decided_at:%Y-%m-%d %H:%M} UTC").classes("quiet")
     for reason in decision.reasons:
-        ui.label(reason).classes("quiet q-ml-lg")
+        if reason.startswith("failed: "):
+            ui.label(reason.removeprefix("failed: ")).classes("text-negative q-ml-lg")
 
 
 def _promote_button(visitor: Visitor, model: ModelOut, version: int) -> None:
@@ -120,7 +122,7 @@ def _promote_button(visitor: Visitor, model: ModelOut, version: int) -> None:
 
     instead = f"in place of version {model.champion}" if model.champion else "as its first"
     question = f"Make version {version} the champion of {model.model}, {instead}? Jobs asked for from then on are mapped with it."
-    _asking_button("Promote", question, promote).mark(f"promote-{model.model}-{version}")
+    _asking_button("Promote", question, promote).props(f'aria-label="Promote version {version} of {model.model}"')
 
 
 def _roll_back_button(visitor: Visitor, model: ModelOut) -> None:
@@ -130,7 +132,7 @@ def _roll_back_button(visitor: Visitor, model: ModelOut) -> None:
             ui.notify(f"Version {made.to_version} of {model.model} becomes the champion again.", type="positive")
 
     question = f"Make version {model.previous} the champion of {model.model} again, in place of version {model.champion}?"
-    _asking_button("Roll back", question, roll_back).props("outline")
+    _asking_button("Roll back", question, roll_back).props(f'outline aria-label="Roll back {model.model}"')
 
 
 def _asking_button(name: str, question: str, work: Callable[[], Awaitable[None]]) -> ui.button:
@@ -141,7 +143,7 @@ def _asking_button(name: str, question: str, work: Callable[[], Awaitable[None]]
             ui.label(question)
             with ui.row().classes("w-full justify-end"):
                 ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps")
-                ui.button(name, on_click=lambda: dialog.submit(True)).props("unelevated no-caps").mark("confirm")
+                ui.button(name, on_click=lambda: dialog.submit(True)).props("unelevated no-caps")
         if await dialog:
             await work()
 

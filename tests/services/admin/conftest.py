@@ -1,6 +1,7 @@
 """The admin service on real parts: a database, MLflow on SQLite, an embedded broker, and a key of each role."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +35,9 @@ class Admin:
         return self.client.request(method, path, headers=headers | more.pop("headers", {}), **more)
 
 
-@pytest.fixture(scope="module")
-def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
-    root = tmp_path_factory.mktemp("admin")
+@contextmanager
+def embedded_parts(root: Path) -> Iterator[None]:
+    """Start a broker, and name it and files below `root` in the environment, for this process and its children."""
     with embedded_broker() as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("EARTHEYE_MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
         patch.setenv("EARTHEYE_DATABASE_URL", f"sqlite:///{root}/eartheye.db")
@@ -46,8 +47,14 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
         patch.setenv("EARTHEYE_JOB_WORK", f"{root}/work")
         patch.setenv("EARTHEYE_PREDICTOR_THREADS", "1")
         settings.load.cache_clear()
-        with open_platform(settings.load(), POLICY) as platform:
-            tokens = {role: create_key(platform.engine, role.value, role, "test").token for role in Role}
-            with TestClient(create_app(platform), raise_server_exceptions=False) as client:
-                yield Admin(root, platform, client, tokens)
+        yield
     settings.load.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    root = tmp_path_factory.mktemp("admin")
+    with embedded_parts(root), open_platform(settings.load(), POLICY) as platform:
+        tokens = {role: create_key(platform.engine, role.value, role, "test").token for role in Role}
+        with TestClient(create_app(platform), raise_server_exceptions=False) as client:
+            yield Admin(root, platform, client, tokens)
