@@ -14,6 +14,9 @@ from eartheye.database import connect
 from eartheye.settings import Settings
 from services.schema.migrate import require_schema
 
+PATIENCE_S = 5.0
+"""How long somebody who waits for an answer waits for the bus; services wait longer."""
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -38,7 +41,8 @@ def open_platform(settings: Settings, policy: GatePolicy = GatePolicy()) -> Iter
     engine = connect(settings)
     require_schema(engine)
     try:
-        with open_bus(settings) as bus:
+        patience_s = min(settings.kafka_timeout_s, PATIENCE_S)
+        with open_bus(settings.model_copy(update={"kafka_timeout_s": patience_s})) as bus:
             yield Platform(settings, engine, bus, policy)
     finally:
         engine.dispose()

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from eartheye import errors
@@ -95,6 +96,12 @@ def add_problem_handlers(app: FastAPI) -> None:
         title = (type(error).__doc__ or name).strip().splitlines()[0].rstrip(".")
         reasons = getattr(error, "reasons", None)
         return problem_response(request, status_of(error), _slug(name), title, str(error), {"reasons": reasons} if reasons else None)
+
+    @app.exception_handler(OperationalError)
+    async def _database_away(request: Request, error: OperationalError) -> JSONResponse:
+        log.error("the database does not answer", reason=str(error.orig).strip())
+        detail = "the platform's database does not answer: ask again, or see to it"
+        return problem_response(request, 503, "database-unavailable", "The platform's database does not answer", detail)
 
     @app.exception_handler(HTTPException)
     async def _http_error(request: Request, error: HTTPException) -> JSONResponse:

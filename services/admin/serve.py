@@ -1,5 +1,6 @@
 """The admin service as a process."""
 
+import os
 import signal
 
 import uvicorn
@@ -14,6 +15,8 @@ from services.admin.platform import open_platform
 log = get_logger(__name__)
 GRACE_S = 10
 """How long requests in work may take to finish after the stop; a stream of progress would never end by itself."""
+MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""MLflow's client would ask a server that is down for minutes; whoever looks at a page is told sooner."""
 
 
 def run_admin(settings: Settings) -> None:
@@ -26,6 +29,8 @@ def run_admin(settings: Settings) -> None:
         DatabaseUnavailable: the database does not answer.
         SchemaMismatch: it has the schema of another release.
     """
+    for name, value in MLFLOW_PATIENCE.items():
+        os.environ.setdefault(name, value)
     with open_platform(settings) as platform:
         if first := create_first_key(platform.engine):
             print(f"First key, role admin; it is shown this once:\n\n    {first.token}\n", flush=True)

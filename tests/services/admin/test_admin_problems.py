@@ -1,6 +1,10 @@
 """What goes wrong is told in one form."""
 
+import asyncio
+import json
+
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.admin.requests import BODY_LIMIT_BYTES
 
@@ -48,16 +52,30 @@ def test_a_fault_tells_its_id_and_no_more(admin, monkeypatch):
 
 
 def test_a_body_of_100_mb_is_refused_before_it_is_read(admin):
-    read = 0
+    """Asked of the application itself: a test client would read the body by its own will."""
+    sent = []
 
-    def body():
-        nonlocal read
-        for _ in range(100):
-            read += 1
-            yield bytes(1024 * 1024)
+    async def receive():
+        raise AssertionError("the body was read")
 
-    response = admin.ask("POST", "/v1/keys", content=body(), headers={"Content-Length": str(100 * 1024 * 1024)})
-    assert is_problem(response, 413, "body-too-large")
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-length", str(100 * 1024 * 1024).encode()), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/keys", "headers": headers, "query_string": b"", "server": ("test", 80)}
+    asyncio.run(admin.client.app(scope | {"scheme": "http", "http_version": "1.1", "root_path": ""}, receive, send))
+    assert sent[0]["status"] == 413
+    assert json.loads(sent[1]["body"])["type"] == "urn:eartheye:problem:body-too-large"
+
+
+def test_a_database_that_is_away_is_no_fault(admin, monkeypatch):
+    def away(engine):
+        raise OperationalError("SELECT secret", {}, Exception("connection refused"))
+
+    monkeypatch.setattr("services.admin.keys.routes.list_keys", away)
+    response = admin.ask("GET", "/v1/keys")
+    assert is_problem(response, 503, "database-unavailable")
+    assert "secret" not in response.text
 
 
 def test_a_body_that_announces_no_length_is_cut_off(admin):

@@ -1,0 +1,62 @@
+"""Servers that are away: told, and nothing is lost."""
+
+import socket
+
+import pytest
+from fastapi.testclient import TestClient
+
+from eartheye import settings
+from eartheye.store import Folder
+from eartheye.tracking import CHAMPION, register, set_alias
+from services.admin.app import create_app
+from services.admin.keys.store import create_key
+from services.admin.platform import open_platform
+from services.admin.roles import Role
+from tests.services.admin.conftest import embedded_parts
+from tests.services.inference.place import write_package, write_scene
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("away")
+    with embedded_parts(root):
+        write_scene(root / "scene.tif")
+        serving = Folder(root / "serving")
+        package = write_package(serving)
+        made = register("landcover", str(root / "model"), serving.root, package.digest, str(root / "report"), None)
+        set_alias("landcover", CHAMPION, made.version)
+        yield root
+
+
+@pytest.fixture(scope="module")
+def client(root):
+    """Ask a service whose bus is a port where nobody listens."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = settings.load().model_copy(update={"kafka_bootstrap": f"127.0.0.1:{closed.getsockname()[1]}", "kafka_timeout_s": 1.0})
+        with open_platform(dead) as platform, TestClient(create_app(platform), raise_server_exceptions=False) as client:
+            client.headers["Authorization"] = f"Bearer {create_key(platform.engine, 'test', Role.OPERATOR, 'test').token}"
+            yield client
+
+
+def test_a_job_is_kept_while_the_bus_is_away(client, root):
+    wanted = {"job": "patient", "scene": f"{root}/scene.tif", "model": "landcover", "output": f"{root}/maps/patient"}
+    assert client.post("/v1/jobs", json=wanted).status_code == 202
+    assert client.get("/v1/jobs/patient").json()["state"] == "asked"
+
+
+def test_a_cancel_that_cannot_be_told_says_so(client):
+    refused = client.post("/v1/jobs/patient/cancel")
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:eartheye:problem:bus-unavailable")
+
+
+def test_health_names_the_server_that_is_away_and_tells_why_to_those_with_a_key(client):
+    ready = client.get("/v1/health/ready", headers={"Authorization": ""})
+    assert ready.status_code == 503
+    assert ready.json() == {
+        "ready": False,
+        "servers": {"database": True, "bus": False, "store": True, "tracking": True, "predictor": True},
+    }
+    words = {answer["server"]: answer["words"] for answer in client.get("/v1/health/servers").json()}
+    assert "127.0.0.1" in words["bus"] or "no answer" in words["bus"]
+    assert client.get("/v1/health/live").status_code == 200
