@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from eartheye import images
-from tests.manifests.rendering import ROOT
+from tests.manifests.rendering import ROOT, pod_of, workloads
 
 DOCKER = ROOT.parent / "docker"
 ROLES = {"data", "train", "serve", "services"}
@@ -62,3 +63,9 @@ def test_a_role_that_is_not_there_is_told():
 def test_without_a_builder_it_says_what_to_install(tmp_path):
     done = build("serve", PATH=str(tmp_path))
     assert (done.returncode, "install one of them" in done.stderr) == (2, True)
+
+
+def test_compose_runs_the_images_of_the_manifests(rendered):
+    deployed = {container["image"] for found in workloads(rendered["kind"]) for container in pod_of(found)["containers"]}
+    composed = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    assert {service["image"] for service in composed.values()} <= deployed
