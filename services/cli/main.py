@@ -51,7 +51,6 @@ app.command("services.cli.services:map", group=SERVICES, help="Ask for a map of 
 app.command("services.cli.services:serve", group=SERVICES, help="Run a service: registry, planner, worker, assembler or admin.")
 app.command("services.cli.services:topics", group=SERVICES, help="Create the topics that the broker does not have yet.")
 app.command("services.cli.buckets:buckets", group=SERVICES, help="Make the buckets that the object store does not have yet.")
-app.command("services.cli.buckets:buckets", group=SERVICES, help="Make the buckets that the object store does not have yet.")
 
 database = App(name="database", group=SERVICES, help="Bring the platform's database to the schema of this release.")
 database.command("services.cli.database:upgrade", help="Bring the database to the schema of this release.")
