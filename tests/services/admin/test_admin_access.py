@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from eartheye.database import now
-from services.admin.keys.store import check_token, create_first_key, create_key, list_keys, revoke_key
+from services.admin.keys.store import check_token, create_key, list_keys
 from services.admin.keys.tables import ApiKey
 from services.admin.roles import ACCESS, Role
 
@@ -103,17 +103,3 @@ def test_the_last_use_is_noted(admin):
     assert made.key.last_used_at is None
     check_token(admin.platform.engine, made.token)
     assert next(key for key in list_keys(admin.platform.engine) if key.key == made.key.key).last_used_at is not None
-
-
-def test_the_first_key_is_made_once(tmp_path):
-    from eartheye.database import connect
-    from eartheye.settings import Settings
-    from services.schema.migrate import require_schema
-
-    engine = connect(Settings(database_url=f"sqlite:///{tmp_path}/first.db"))
-    require_schema(engine)
-    first = create_first_key(engine)
-    assert first is not None
-    assert (check_token(engine, first.token).role, create_first_key(engine)) == ("admin", None)
-    revoke_key(engine, "first")
-    assert create_first_key(engine) is None
