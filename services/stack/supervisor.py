@@ -18,6 +18,8 @@ log = get_logger(__name__)
 
 LOOK_EVERY_S = 0.1
 STOP_LIMIT_S = 30.0
+ATTEMPTS_AFTER_A_CRASH, PAUSE_S = 5, 2.0
+"""The children of a server that was killed go a moment after it, and PostgreSQL does not start beside them."""
 LAST_LINES = 15
 
 State = Literal["running", "started", "not answering", "died", "stopped", "failed", "ended", "killed"]
@@ -135,14 +137,21 @@ def _start(server: Server, place: Place) -> bool:
         if end == "ready":
             server.furnish(place)
             return True
-    launched = _launch(server, place)
-    if (end := _wait_until_ready(server, place, launched)) != "ready":
-        launched.end(server.stop_signal, STOP_LIMIT_S)
-        process.forget(place.folder(server.name))
-        what = "ended at its start" if end == "ended" else f"did not answer within {server.start_limit_s:g} s and was ended"
-        raise ServerNotStarted(f"it {what}; the end of {server.log_file(place)}:\n{last_words(server, place)}")
-    server.furnish(place)
-    return False
+    attempts = ATTEMPTS_AFTER_A_CRASH if running is not None else 1
+    while True:
+        launched = _launch(server, place)
+        end = _wait_until_ready(server, place, launched)
+        if end == "ready":
+            server.furnish(place)
+            return False
+        attempts -= 1
+        if end == "silent" or not attempts:
+            break
+        time.sleep(PAUSE_S)
+    launched.end(server.stop_signal, STOP_LIMIT_S)
+    process.forget(place.folder(server.name))
+    what = "ended at its start" if end == "ended" else f"did not answer within {server.start_limit_s:g} s and was ended"
+    raise ServerNotStarted(f"it {what}; the end of {server.log_file(place)}:\n{last_words(server, place)}")
 
 
 def _launch(server: Server, place: Place) -> process.Process:

@@ -131,6 +131,26 @@ ctypes.CDLL(None).syscall(60, 0)  # exit of the first thread alone
 """
 
 
+END_AT_THE_FIRST_START = (
+    """
+import pathlib, sys
+seen = pathlib.Path("seen")
+if not seen.exists():
+    seen.touch(); sys.exit("something of the one before is still there")
+"""
+    + LISTEN
+)
+
+
+def test_after_a_crash_a_start_that_fails_is_tried_again(up, place, monkeypatch):
+    monkeypatch.setattr("services.stack.supervisor.PAUSE_S", 0.1)
+    (first,) = up(small_server())
+    noted(place.folder("small")).end(signal.SIGKILL, 10)
+    (second,) = up(small_server(script=END_AT_THE_FIRST_START))
+    assert (second.state, second.address) == ("started", first.address)
+    assert "something of the one before is still there" in (place.folder("small") / "log").read_text()
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call is that of x86-64")
 def test_a_process_is_alive_until_its_last_thread_has_ended(place):
     port = free_port()
