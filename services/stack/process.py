@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,11 @@ class Process:
 
     def is_alive(self) -> bool:
         """Say whether it still runs."""
-        return start_mark(self.pid) == self.started
+        alive = start_mark(self.pid) == self.started
+        if not alive:
+            with suppress(ChildProcessError):  # where it is ours, its number is given back; a server could take a number for a process
+                os.waitpid(self.pid, os.WNOHANG)
+        return alive
 
     def end(self, stop_signal: int, limit_s: float) -> bool:
         """End it and the processes that it started.
