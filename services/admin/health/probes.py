@@ -19,7 +19,7 @@ from eartheye.settings import Settings
 from eartheye.store import Folder
 from services.admin.platform import Platform
 
-LIMIT_S = 5.0
+LIMIT_S = 4.0
 """A server that takes longer counts as down."""
 FRESH_S = 2.0
 """For how long an answer is given again: however many ask, the servers are asked this often."""

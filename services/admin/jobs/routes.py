@@ -9,6 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from eartheye.contracts.messages import NAME, JobRequest
+from services.admin.access import PrincipalDep
 from services.admin.jobs.progress import watch
 from services.admin.jobs.queries import find_job, list_failures, list_jobs
 from services.admin.jobs.results import draw_tile, find_file, find_result
@@ -49,9 +50,11 @@ async def _known_job(job: JobName, platform: PlatformDep) -> str:
 
 
 @router.get("/v1/jobs/{job}/events", response_class=EventSourceResponse)
-async def get_events(job: Annotated[str, Depends(_known_job)], platform: PlatformDep) -> AsyncIterable[ServerSentEvent]:
+async def get_events(
+    job: Annotated[str, Depends(_known_job)], platform: PlatformDep, principal: PrincipalDep
+) -> AsyncIterable[ServerSentEvent]:
     """Progress as server-sent events: `progress` whenever the job has moved, `ended` when it rests."""
-    async for event in watch(platform, job):
+    async for event in watch(platform, job, principal.key):
         yield event
 
 

@@ -1,11 +1,15 @@
 """The list of jobs, page by page, and what an operator does while no planner is there."""
 
+import asyncio
 import datetime as dt
 
 import pytest
 from sqlalchemy.orm import Session
 
 from eartheye.database import now
+from services.admin.jobs.progress import watch
+from services.admin.keys.store import create_key, revoke_key
+from services.admin.roles import Role
 from services.inference.tables import Block, Job, Plan
 
 REQUEST = {"kind": "job-request/1", "scene": "scene.tif", "model": "landcover", "output": "map"}
@@ -60,6 +64,19 @@ def test_a_running_job_counts_its_blocks_and_tells_its_failures(admin):
     assert admin.ask("GET", "/v1/jobs/j6").json()["blocks"] == {"waiting": 1, "sent": 1, "done": 1, "empty": 0, "failed": 2}
     failures = admin.ask("GET", "/v1/jobs/j6/failures").json()
     assert failures[0] == {"block": "r0000c0003", "reason": "the disk is full", "sendings": 1, "window": [3, 0, 2, 2]}
+
+
+def test_a_stream_is_over_when_its_key_is_revoked(admin):
+    made = create_key(admin.platform.engine, "watcher", Role.VIEWER, "test")
+
+    async def watch_and_revoke() -> list[str]:
+        seen = []
+        async for event in watch(admin.platform, "j6", made.key.key):
+            seen.append(event.event)
+            revoke_key(admin.platform.engine, made.key.key)
+        return seen
+
+    assert asyncio.run(watch_and_revoke()) == ["progress"]
 
 
 def test_metrics_count_the_tables(admin):
