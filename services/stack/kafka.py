@@ -1,5 +1,6 @@
 """The stack's Kafka: one node, broker and controller in one process (KRaft)."""
 
+import logging
 import secrets
 import subprocess
 import uuid
@@ -42,8 +43,8 @@ def _prepare(place: Place) -> Launch:
     java, jars = java_program(), kafka_jars(place.cache)
     folder = place.folder(NAME)
     properties = folder / "server.properties"
-    logging = folder / "log4j2.yaml"
-    logging.write_text(LOGGING)
+    log_settings = folder / "log4j2.yaml"
+    log_settings.write_text(LOGGING)
 
     def format_data(data: Path) -> None:
         draft = folder / "format.properties"
@@ -56,7 +57,7 @@ def _prepare(place: Place) -> Launch:
 
     data = make_whole(folder / "data", "meta.properties", format_data)
     properties.write_text(_properties(place, data))
-    command = [java, *JAVA_OPTIONS, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{jars}/*", "kafka.Kafka", str(properties)]
+    command = [java, *JAVA_OPTIONS, f"-Dlog4j2.configurationFile={log_settings}", "-cp", f"{jars}/*", "kafka.Kafka", str(properties)]
     return Launch(command)
 
 
@@ -102,7 +103,8 @@ def _is_ready(place: Place) -> bool:
 
 
 def _furnish(place: Place) -> None:
-    """Make the platform's topics."""
+    """Make the platform's topics; that they are not there yet the client would report as errors."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with open_bus(Settings(kafka_bootstrap=place.address(NAME), kafka_username="", kafka_api_version=None)) as bus:
         bus.ensure_topics(TOPICS)
 
