@@ -75,9 +75,11 @@ async def _form(visitor: Visitor) -> None:
         job.on_value_change(lambda changed: output.set_value(f"{roots[0]}/maps/{changed.value}"))
 
     def request() -> JobRequest:
+        if not model.value:
+            raise InvalidConfig("choose a model that serves; where there is none, promote one first")
         fields = {
             "job": job.value,
-            "model": model.value or "",
+            "model": model.value,
             "scene": scene.value.strip(),
             "output": output.value.strip(),
             "area": _listed(area.value),

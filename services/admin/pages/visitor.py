@@ -61,7 +61,7 @@ class Visitor:
         try:
             return await to_thread(checked)
         except UserError as error:
-            ui.notify(str(error), type="negative", multi_line=True, timeout=0, close_button="Close")
+            ui.notify(str(error), type="negative", multi_line=True, timeout=0, actions=[{"label": "Close", "color": "white"}])
         except Exception:
             log.exception("fault of a page", action=action)
             ui.notify("A fault of this service; its log has more.", type="negative")
