@@ -68,22 +68,20 @@ def run_demo(
             console.print(f"Nothing to do: the run is finished. Report: {run / 'report.html'}")
             return
         (run / FINISHED).unlink(missing_ok=True)
-        with servers_of(run, root, stack, inputs, config, console) as servers:
+        with servers_of(run, stack, inputs, config, console) as servers:
             seconds = run_pipeline(inputs.chain, inputs.data, inputs.catalogue, root, run, console)
             write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, seconds)
             where = settings.load().mlflow_tracking_uri
         temporary = run / f"{FINISHED}.part"
         temporary.write_text(json.dumps({"kind": "demo/1", "made_from": made_from}))
         temporary.replace(run / FINISHED)
-    tell(console, run, config, where)
+    tell(console, run, root, config, where)
 
 
-def servers_of(
-    run: Path, root: str, stack: Path | None, inputs: Inputs, config: ChainConfig, console: Console
-) -> AbstractContextManager[Servers]:
+def servers_of(run: Path, stack: Path | None, inputs: Inputs, config: ChainConfig, console: Console) -> AbstractContextManager[Servers]:
     """Return the servers of the run, to be entered: those of the stack, or embedded ones."""
     if stack is not None:
-        return stack_servers(stack, root, inputs.data, config.gate)
+        return stack_servers(stack, inputs.data, config.gate)
     return embedded_servers(run, (inputs.data, run), config.gate, console)
 
 
@@ -140,11 +138,11 @@ def only_one(run: Path) -> Iterator[None]:
         yield
 
 
-def tell(console: Console, run: Path, config: ChainConfig, tracking: str) -> None:
+def tell(console: Console, run: Path, root: str, config: ChainConfig, tracking: str) -> None:
     """Say where everything is."""
     console.print(f"\nReport    {run / 'report.html'}")
     for wanted in config.maps:
-        console.print(f"Map       {run / 'maps' / wanted.title}")
+        console.print(f"Map       {root if root.startswith('s3://') else run}/maps/{wanted.title}", soft_wrap=True)
     if tracking.startswith("http"):
         console.print(f"Runs      {tracking}")
         return

@@ -1,5 +1,6 @@
 """The servers of a demonstration on the local stack: real ones that run already, with the services of this process on them."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,6 +15,8 @@ from services.stack.minio import BUCKET
 from services.stack.place import Place
 from services.stack.supervisor import look
 
+DIGITS = 8
+"""Of the digest of a run folder's path: keeps apart two folders of the same name."""
 WORDS = {
     "postgres": "Platform database: PostgreSQL at {}.",
     "minio": "Object store: MinIO at {}.",
@@ -24,17 +27,17 @@ WORDS = {
 
 
 def run_root(run: Path) -> str:
-    """Return the folder of a run in the stack's object store."""
-    return f"s3://{BUCKET}/{run.resolve().name}"
+    """Return the folder of a run in the stack's object store: named after the run's folder, and for that folder alone."""
+    path = run.resolve()
+    return f"s3://{BUCKET}/{path.name}-{hashlib.sha256(bytes(path)).hexdigest()[:DIGITS]}"
 
 
 @contextmanager
-def stack_servers(stack: Path, root: str, data: Path, gate: GatePolicy) -> Iterator[Servers]:
+def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers]:
     """Name the stack's servers in the environment, and start the services on them, for the length of a block.
 
     Args:
         stack: the stack's folder.
-        root: folder of the run in the object store.
         data: folder that scenes may be read from.
         gate: what the registry asks of a candidate.
 
@@ -48,10 +51,8 @@ def stack_servers(stack: Path, root: str, data: Path, gate: GatePolicy) -> Itera
     words = [WORDS[name].format(address) for name, address in answering.items()]
     if "triton" not in answering:
         words.append("Inference: ONNX Runtime in this process, for the stack has no Triton.")
-    variables |= {
-        "EARTHEYE_ALLOWED_ROOTS": json.dumps([f"s3://{BUCKET}", str(data.resolve())]),
-        "EARTHEYE_JOB_WORK": f"{root}/work",
-    }
+    # The folder of the work stays the stack's own: services that run on it already have a part in these jobs.
+    variables |= {"EARTHEYE_ALLOWED_ROOTS": json.dumps([f"s3://{BUCKET}", str(data.resolve())])}
     with environment(variables), services(gate, nullcontext()):
         yield Servers(words)
 

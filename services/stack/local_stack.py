@@ -17,6 +17,8 @@ from services.stack.triton import triton_server
 
 FOLDER = Path(".stack")
 ENVIRONMENT = "env"
+RUNS = "runs"
+"""Folder beside the stack's, where demonstrations leave their scenes; maps may be asked of these too."""
 
 
 def servers() -> tuple[Server, ...]:
@@ -41,7 +43,8 @@ def write_environment(place: Place, stack: Sequence[Server], findings: Sequence[
         if server.name in running:
             variables |= server.settings(place)
     if "minio" in running:
-        variables |= {"EARTHEYE_ALLOWED_ROOTS": json.dumps([f"s3://{BUCKET}"]), "EARTHEYE_JOB_WORK": f"s3://{BUCKET}/work"}
+        roots = [f"s3://{BUCKET}", str(place.root.parent / RUNS)]
+        variables |= {"EARTHEYE_ALLOWED_ROOTS": json.dumps(roots), "EARTHEYE_JOB_WORK": f"s3://{BUCKET}/work"}
     path = place.root / ENVIRONMENT
     write_private(path, "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()))
     return path
