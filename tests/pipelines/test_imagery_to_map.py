@@ -22,6 +22,12 @@ def compiled(tmp_path_factory):
     return compile_pipeline(tmp_path_factory.mktemp("compiled") / "imagery-to-map.yaml")
 
 
+@pytest.fixture(scope="module")
+def definition(compiled):
+    """The pipeline; the document after it holds what only Kubernetes is told."""
+    return next(yaml.safe_load_all(compiled[0].read_text()))
+
+
 def steps_of(node) -> set[str]:
     if isinstance(node, dict):
         own = {node["taskInfo"]["name"]} if "taskInfo" in node and "componentRef" in node else set()
@@ -29,8 +35,8 @@ def steps_of(node) -> set[str]:
     return set().union(*map(steps_of, node)) if isinstance(node, list) else set()
 
 
-def test_every_step_of_the_chain_is_in_the_compiled_pipeline(compiled):
-    assert steps_of(yaml.safe_load(compiled[0].read_text())) >= STEPS
+def test_every_step_of_the_chain_is_in_the_compiled_pipeline(definition):
+    assert steps_of(definition) >= STEPS
 
 
 def test_the_kubernetes_manifests_hold_a_pipeline_and_its_version(compiled):
@@ -39,7 +45,7 @@ def test_the_kubernetes_manifests_hold_a_pipeline_and_its_version(compiled):
     assert steps_of(documents[1]) >= STEPS
 
 
-def test_steps_with_side_effects_are_never_cached(compiled):
+def test_steps_with_side_effects_are_never_cached(definition):
     def cached(node):
         if isinstance(node, dict):
             if "componentRef" in node and node["taskInfo"]["name"] in STEPS and node.get("cachingOptions", {}).get("enableCache"):
@@ -50,7 +56,7 @@ def test_steps_with_side_effects_are_never_cached(compiled):
             for value in node:
                 yield from cached(value)
 
-    assert list(cached(yaml.safe_load(compiled[0].read_text()))) == []
+    assert list(cached(definition)) == []
 
 
 @pytest.mark.parametrize("name", ["world.yaml", "samples.yaml"])
