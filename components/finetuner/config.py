@@ -1,11 +1,12 @@
 """What can be set about the training of a head."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eartheye.contracts.messages import NAME
 from eartheye.errors import InvalidConfig
+from eartheye.flags import WholeNumber
 from eartheye.tiles import SplitConfig
 
 MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -53,7 +54,7 @@ class FinetuneConfig(BaseModel):
     samples: SamplesConfig = SamplesConfig()
     head_width: int = Field(64, gt=0)
     """Channels of the UPerNet; 512 in its paper, 64 is enough for a handful of classes."""
-    head_finest: Literal[2, 4] = 4
+    head_finest: Annotated[Literal[2, 4], WholeNumber] = 4
     """How many times finer than the backbone's patches the UPerNet's finest level is; 2 takes a quarter of the work and draws coarser
     outlines. Source of the default: BEiT's UPerNet."""
     epochs: int = Field(50, gt=0)

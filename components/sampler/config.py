@@ -1,10 +1,11 @@
 """What can be set about cells and about the drawing of sites."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eartheye.errors import InvalidConfig
+from eartheye.flags import WholeNumber
 
 
 class CellsConfig(BaseModel):
@@ -14,7 +15,7 @@ class CellsConfig(BaseModel):
 
     area: Literal["land", "footprints"] = "land"
     """Cells whose centre lies in the land cover's outline; with `footprints`, and in a scene that is cut at sites."""
-    cell_km: Literal[1, 3, 9, 36] | None = None
+    cell_km: Annotated[Literal[1, 3, 9, 36] | None, WholeNumber] = None
     """Another grid than the catalogue's, as a finer one for footprints of a few kilometres; where the land cover is coarser than the
     cell, the cell takes the class at its centre."""
     min_land_share: float = Field(0.05, ge=0, le=1)
