@@ -20,7 +20,7 @@ REFERENCE_BATCH = 1024
 """Batch that the learning rate of the configuration is meant for. Source: DINOv2."""
 FIGURES = ("loss", "class_loss", "patch_loss", "teacher_entropy", "feature_std", "gradient_norm", "learning_rate")
 """What a step reports, in this order."""
-WAY_OUT = "lower `learning_rate`, or set `precision` to float32; the last checkpoint was made before that"
+WAY_OUT = "lower `learning_rate`, or set `precision` to float32, and choose another checkpoint folder"
 
 
 class Training:

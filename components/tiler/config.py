@@ -2,13 +2,15 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from eartheye.contracts.catalogue import LARGEST_CHIP_PX
+
 
 class TilerConfig(BaseModel):
     """How tiles are cut; a scene's or image folder's own `chip_px` in the catalogue goes before the one here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    chip_px: int = Field(574, ge=14)
+    chip_px: int = Field(574, ge=14, le=LARGEST_CHIP_PX)
     """Side of a tile, all told: 518 px, the largest crop of the report's training, and a margin of two patches of 14 px on every side,
     so that a crop can move."""
     min_valid_share: float = Field(0.5, ge=0, le=1)

@@ -56,6 +56,8 @@ class Reader:
                 scenes[number] = self._open(number, files)
             grid = self._grid_at(anchor, visit["column"], visit["row"])
             facts = {"site": visit["site"], "group": visit["group"]}
+            if self._largest_share(number, anchor, grid) < self._config.min_valid_share:
+                facts |= _too_large(scenes[number], grid.width)  # known before a pixel is read: such a tile may not fit in memory
             sample = self._on_grid(scenes[number], number, grid, facts, self._found.scenes[anchor].gsd_m, truth)
             if sample.valid is not None and sample.valid.mean() < self._config.min_valid_share:
                 sample = replace(sample, facts=sample.facts | _too_large(scenes[number], grid.width))
@@ -103,6 +105,11 @@ class Reader:
     def _open(self, number: int, files: ExitStack) -> Scene:
         entry = self._catalogue.scenes[number]
         return files.enter_context(open_scene(f"{self._data.root}/{entry.path}", entry.bands, entry.nodata))
+
+    def _largest_share(self, number: int, anchor: int, grid: Grid) -> float:
+        """Return the share of a tile, on the anchor's pixels, that the whole of a scene would fill."""
+        scene, scale = self._found.scenes[number], self._found.scenes[number].gsd_m / self._found.scenes[anchor].gsd_m
+        return (scene.width * scale) * (scene.height * scale) / (grid.width * grid.height)
 
     def _grid_at(self, anchor: int, column: int, row: int) -> Grid:
         """Return the grid of the tiles at a site: pixels of the anchor around the one that the site lies in."""

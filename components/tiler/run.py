@@ -16,12 +16,13 @@ from components.tiler.survey import list_images, survey
 from components.tiler.truth import check_labels, check_polygons, mask_path
 from eartheye.contracts import Catalogue, Sites, Tiles, digest
 from eartheye.contracts.catalogue import MaskLabels
-from eartheye.errors import InvalidConfig
+from eartheye.errors import InvalidConfig, NotEnoughTiles, TargetTooLarge
 from eartheye.grid import EaseGrid
 from eartheye.store import Folder
 from eartheye.telemetry import progress_of
 
 STEP = "tiler/1"
+PARTS = "parts/"
 SITE_COLUMNS = ["site", "lon", "lat", "group"]
 
 
@@ -59,7 +60,7 @@ def cut_tiles(data: str, catalogue: Catalogue, sites: Folder | None, config: Til
     parts = make_plan(catalogue, found, placed, config)
     reader = Reader(folder, catalogue, found, config)
     bands = {entry.sensor: entry.bands for entry in (*catalogue.scenes, *catalogue.images)}
-    folders = [tiles / f"parts/{number:05d}" for number in range(len(parts))]
+    folders = [tiles / f"{PARTS}{number:05d}" for number in range(len(parts))]
     finished = [TilePart.done(place, _of_part(made_from, number)) for number, place in enumerate(folders)]
     already = sum(part.tiles for part, done in zip(parts, finished, strict=True) if done)
     with progress_of("cutting tiles", sum(part.tiles for part in parts), already) as advance:
@@ -68,7 +69,11 @@ def cut_tiles(data: str, catalogue: Catalogue, sites: Folder | None, config: Til
                 samples = _counted(reader.read(part), part, advance)
                 finished[number] = cut_part(samples, bands, config, folders[number], _of_part(made_from, number))
     made = [(place, done) for place, done in zip(folders, finished, strict=True) if done]
-    return merge_parts(made, left_out(catalogue, found, placed, parts), catalogue, found, config, tiles, made_from)
+    try:
+        return merge_parts(made, left_out(catalogue, found, placed, parts), catalogue, found, config, tiles, made_from)
+    except (NotEnoughTiles, TargetTooLarge):
+        tiles.delete_all(PARTS)  # they hold no tile, and would stand in the way of another configuration
+        raise
 
 
 def _read_sites(sites: Folder | None, catalogue: Catalogue, group_side: int) -> tuple[pd.DataFrame, str]:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from eartheye.contracts.package import ClassSpec
 from eartheye.errors import InvalidCatalogue
 
+LARGEST_CHIP_PX = 8192
+"""Largest side of a tile: several are in memory at once, 200 megabytes each in three bands of a byte."""
 ENTRY = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -80,7 +82,7 @@ class SceneEntry(Imagery):
     """Stands in for a nodata value that the file does not declare."""
     cut: Literal["sites", "cover"] = "sites"
     """Tiles at the drawn sites, or on a lattice that covers the scene."""
-    chip_px: int | None = Field(None, gt=0)
+    chip_px: int | None = Field(None, gt=0, le=LARGEST_CHIP_PX)
     """Side of this scene's tiles, where it differs from the tiler's."""
     pretrain: bool = True
     """False keeps the tiles out of pretraining, as a later date for change detection."""
@@ -96,7 +98,7 @@ class ImagesEntry(Imagery):
     group_pattern: str | None = None
     """Regular expression with one group, searched in an image's path: images whose group reads the same, as (`tile\\d+`), are never split
     between training and test. None: each image stands alone."""
-    chip_px: int | None = Field(None, gt=0)
+    chip_px: int | None = Field(None, gt=0, le=LARGEST_CHIP_PX)
 
 
 class RasterLabels(Terms):

@@ -198,6 +198,11 @@ class Folder:
         self._written.pop(name, None)
         self._store.delete(check_name(name))
 
+    def delete_all(self, prefix: str) -> None:
+        """Remove every object whose name begins with `prefix`; `parts/` empties a folder with all below it."""
+        for name in list(self.list(prefix)):
+            self.delete(name)
+
     def _cached(self, bulk: Bulk) -> Path:
         settings = load()
         return BulkCache(settings.cache / "bulk", int(settings.cache_limit_gb * 1e9)).fetch(bulk, self._store)

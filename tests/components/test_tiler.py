@@ -273,6 +273,24 @@ def test_tiles_larger_than_every_scene_say_what_to_set(data, sites, tmp_path, ho
     assert not (tmp_path / "tiles" / "manifest.json").exists()
 
 
+def test_a_tile_larger_than_its_scene_is_refused_before_it_is_read(data, sites, tmp_path, monkeypatch):
+    """A chip of 8192 px would take 400 megabytes for each site."""
+    write_scene(data / "q1.tif", size=(1400, 1400))
+    monkeypatch.setattr("components.tiler.reading.read_on_grid", lambda *_: pytest.fail("pixels were read"))
+    with pytest.raises(TargetTooLarge, match="8192 px of 1400 x 1400, set its chip_px"):
+        cut(data, catalogue(entry("q1.tif")), sites, tmp_path, TilerConfig(chip_px=8192))
+
+
+@pytest.mark.parametrize("how", ["cover", "sites"])
+def test_a_refused_run_leaves_the_folder_free_for_what_it_said_to_set(data, sites, tmp_path, how):
+    write_scene(data / "q1.tif", size=(1400, 1400))
+    given = catalogue(entry("q1.tif", cut=how))
+    with pytest.raises(TargetTooLarge, match="chip_px smaller"):
+        cut(data, given, sites, tmp_path, TilerConfig(chip_px=3000))
+    assert list(Folder(tmp_path / "tiles").list()) == []
+    assert len(cut(data, given, sites, tmp_path, TilerConfig(chip_px=500)).cut) > 0
+
+
 def test_a_scene_s_own_size_goes_before_the_tiler_s(data, tmp_path):
     write_scene(data / "c.tif", size=(64, 64))
     tiles = cut(data, catalogue(entry("c.tif", cut="cover", chip_px=32)), None, tmp_path)
