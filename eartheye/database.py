@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
 from eartheye.errors import DatabaseUnavailable, InvalidSettings
 from eartheye.settings import Settings, load
 
 BUSY_TIMEOUT_S = 30
+UNAVAILABLE = (OperationalError, DatabaseError)
+"""What is about the server or the file; other kinds of a DatabaseError are about the rows."""
 CONSTRAINT_NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -82,11 +84,13 @@ def answering(engine: Engine) -> Iterator[None]:
     """Word a database that cannot be had for the user, for the length of a block.
 
     Raises:
-        DatabaseUnavailable: the database does not answer, refuses the credentials, or is held by another for too long.
+        DatabaseUnavailable: the database does not answer, refuses the credentials, is held by another for too long, or is no database.
     """
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        if type(error) not in UNAVAILABLE:
+            raise
         raise DatabaseUnavailable(f"{database_name(engine)} (EARTHEYE_DATABASE_URL): {str(error.orig).strip()}") from error
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from eartheye.errors import InvalidSettings
+from eartheye.gate import GatePolicy
 
 
 class Settings(BaseSettings):
@@ -70,6 +71,8 @@ class Settings(BaseSettings):
     """Folder (path or `s3://` prefix) that planner, workers and assembler share for the blocks of mapping jobs."""
     job_limit_px: int = Field(20_000_000_000, gt=0)
     """Largest area of a job. Default: 11,000 km² at 0.75 m, a province; a gigantic area is more often a mistake than a wish."""
+    gate: GatePolicy = GatePolicy()
+    """What a model must show before it serves, as JSON, for example `{"min_miou": 0.3}`. Registry and admin service ask the same."""
     metrics_port: int = Field(0, ge=0, le=65535)
     """Port on which `eartheye serve` offers its Prometheus metrics; 0 for none."""
     admin_host: str = "127.0.0.1"
@@ -102,3 +105,5 @@ def load() -> Settings:
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors())
         raise InvalidSettings(f"settings EARTHEYE_*: {reasons}") from None
+    except SettingsError as error:
+        raise InvalidSettings(f"settings EARTHEYE_*: {error}: a value of several parts is written as JSON") from None

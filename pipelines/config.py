@@ -83,7 +83,7 @@ class ChainConfig(BaseModel):
     heads: tuple[HeadConfig, ...]
     maps: tuple[MapConfig, ...] = ()
     gate: GatePolicy = GatePolicy()
-    """What the registry of a demonstration asks; a platform that runs has its own policy, and does not ask the pipeline."""
+    """What the registry of a demonstration asks; a platform that runs has its own (`EARTHEYE_GATE`), and does not ask the pipeline."""
 
     def of_steps(self) -> dict[str, dict[str, Any]]:
         """Return the configuration of each step that runs once.

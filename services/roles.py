@@ -1,4 +1,4 @@
-"""The services as processes of their own: one role a process, until it is told to end."""
+"""The services as processes: one role a process, or all of them in one, until it is told to end."""
 
 import signal
 import threading
@@ -7,11 +7,12 @@ from typing import Literal
 
 from prometheus_client import start_http_server
 
-from eartheye.errors import InvalidSettings
+from eartheye.errors import InvalidSettings, UserError
 from eartheye.settings import Settings, load
 from eartheye.telemetry import get_logger
 
-Role = Literal["registry", "planner", "worker", "assembler"]
+Role = Literal["registry", "planner", "worker", "assembler", "admin", "all"]
+Service = Callable[[Settings, threading.Event], None]
 log = get_logger(__name__)
 
 
@@ -28,19 +29,61 @@ def run_role(role: Role) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    offer_metrics(load().metrics_port)
+    if role not in ("admin", "all"):  # the admin service has a page for its process's metrics
+        offer_metrics(load().metrics_port)
     log.info("service started", role=role)
-    if role == "registry":
+    run_all(services_of(role), stop)
+    log.info("service ended", role=role)
+
+
+def services_of(role: Role) -> dict[str, Service]:
+    """Return what a role runs, by name; only that is imported."""
+    services: dict[str, Service] = {}
+    if role in ("registry", "all"):
         from services.registry.service import run_registry
 
-        run_registry(load(), stop)
-    else:
+        services["registry"] = run_registry
+    if role in ("planner", "worker", "assembler", "all"):
         from services.inference.service import run_assembler, run_planner, run_worker
 
-        roles: dict[Role, Callable[[Settings, threading.Event], None]]
-        roles = {"planner": run_planner, "worker": run_worker, "assembler": run_assembler}
-        roles[role](load(), stop)
-    log.info("service ended", role=role)
+        inference: dict[str, Service] = {"planner": run_planner, "worker": run_worker, "assembler": run_assembler}
+        services |= inference if role == "all" else {role: inference[role]}
+    if role in ("admin", "all"):
+        from services.admin.serve import run_admin
+
+        services["admin"] = run_admin
+    return services
+
+
+def run_all(services: dict[str, Service], stop: threading.Event) -> None:
+    """Run services as threads of this process; when one ends, for whatever reason, all do.
+
+    Args:
+        services: by name.
+        stop: ends them.
+
+    Raises:
+        UserError: why the first one ended that was not told to.
+    """
+    failures: list[BaseException] = []
+
+    def run(name: str, service: Service) -> None:
+        try:
+            service(load(), stop)
+        except BaseException as failure:
+            log.error("a service ended", role=name, reason=str(failure), exc_info=not isinstance(failure, UserError))
+            failures.append(failure)
+        finally:
+            stop.set()
+
+    threads = [threading.Thread(target=run, args=service, name=service[0]) for service in services.items()]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 def offer_metrics(port: int) -> None:

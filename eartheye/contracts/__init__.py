@@ -1,7 +1,6 @@
 """What the stages agree on: manifests of folders, packages, messages and the catalogue of a data folder."""
 
 from eartheye.contracts.catalogue import Catalogue, read_catalogue
-from eartheye.contracts.gate import GatePolicy
 from eartheye.contracts.manifest import Manifest, digest
 from eartheye.contracts.map import Map
 from eartheye.contracts.package import (
@@ -16,6 +15,7 @@ from eartheye.contracts.package import (
 from eartheye.contracts.report import Report, Score
 from eartheye.contracts.sites import LAND_CLASSES, Cells, Sites
 from eartheye.contracts.tiles import Curated, LabelSet, Sensor, Tiles
+from eartheye.gate import GatePolicy
 
 __all__ = [
     "LAND_CLASSES",

@@ -41,6 +41,8 @@ class Elevation(Terms):
     """A digital elevation model in metres."""
 
     path: str
+    crs: str | None = None
+    """As that of the land cover."""
 
 
 class Regions(Terms):
@@ -80,6 +82,8 @@ class SceneEntry(Imagery):
     """Ground sampling distance; read off the file where it is left out."""
     nodata: float | None = None
     """Stands in for a nodata value that the file does not declare."""
+    crs: str | None = None
+    """Stands in for a reference system that the file lacks or leaves unknown, as `EPSG:32650`."""
     cut: Literal["sites", "cover"] = "sites"
     """Tiles at the drawn sites, or on a lattice that covers the scene."""
     chip_px: int | None = Field(None, gt=0, le=LARGEST_CHIP_PX)
@@ -107,6 +111,8 @@ class RasterLabels(Terms):
     kind: Literal["raster"] = "raster"
     name: str
     path: str
+    crs: str | None = None
+    """As that of a scene."""
     classes: tuple[ClassSpec, ...]
     scenes: tuple[str, ...] | None = None
     """Paths of the scenes that it is the truth of; None for all. A scene from after a change is not one of them."""

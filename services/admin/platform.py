@@ -9,7 +9,6 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from eartheye.bus import Bus, open_bus
-from eartheye.contracts import GatePolicy
 from eartheye.database import connect
 from eartheye.settings import Settings
 from services.schema.migrate import require_schema
@@ -26,12 +25,10 @@ class Platform:
     engine: Engine
     """The platform's database."""
     bus: Bus
-    policy: GatePolicy
-    """What the gate asks of a candidate."""
 
 
 @contextmanager
-def open_platform(settings: Settings, policy: GatePolicy = GatePolicy()) -> Iterator[Platform]:
+def open_platform(settings: Settings) -> Iterator[Platform]:
     """Connect to the platform for the length of a block.
 
     Raises:
@@ -43,7 +40,7 @@ def open_platform(settings: Settings, policy: GatePolicy = GatePolicy()) -> Iter
     try:
         patience_s = min(settings.kafka_timeout_s, PATIENCE_S)
         with open_bus(settings.model_copy(update={"kafka_timeout_s": patience_s})) as bus:
-            yield Platform(settings, engine, bus, policy)
+            yield Platform(settings, engine, bus)
     finally:
         engine.dispose()
 

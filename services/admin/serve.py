@@ -1,10 +1,12 @@
 """The admin service as a process."""
 
 import os
-import signal
+import socket
+import threading
 
 import uvicorn
 
+from eartheye.errors import InvalidSettings
 from eartheye.settings import Settings
 from eartheye.telemetry import get_logger
 from services.admin.app import create_app
@@ -15,36 +17,58 @@ from services.admin.platform import open_platform
 log = get_logger(__name__)
 GRACE_S = 10
 """How long requests in work may take to finish after the stop; a stream of progress would never end by itself."""
+BACKLOG = 2048
+"""Connections that may wait to be accepted. Source: uvicorn."""
 MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """MLflow's client would ask a server that is down for minutes; whoever looks at a page is told sooner."""
 
 
-def run_admin(settings: Settings) -> None:
-    """Serve API and pages until SIGTERM or Ctrl-C; uvicorn sees to both.
+def run_admin(settings: Settings, stop: threading.Event) -> None:
+    """Serve API and pages until `stop` is set.
 
     Args:
         settings: the platform, and the address to listen on.
+        stop: ends it.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
+        InvalidSettings: the address cannot be listened on.
         SchemaMismatch: it has the schema of another release.
     """
     for name, value in MLFLOW_PATIENCE.items():
         os.environ.setdefault(name, value)
-    with open_platform(settings) as platform:
+    with open_platform(settings) as platform, listen(settings.admin_host, settings.admin_port) as listening:
         if first := create_first_key(platform.engine):
             print(f"First key, role admin; it is shown this once:\n\n    {first.token}\n", flush=True)
         app = create_app(platform)
         mount_pages(app)
         config = uvicorn.Config(
             app,
-            host=settings.admin_host,
-            port=settings.admin_port,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
             server_header=False,
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)  # uvicorn ends at them, and then raises them again for whoever listened before
-        uvicorn.Server(config).run()
+        server = uvicorn.Server(config)
+
+        def end() -> None:
+            stop.wait()
+            server.should_exit = True
+
+        threading.Thread(target=end, name="admin-end", daemon=True).start()
+        log.info("admin service listens", address=f"http://{settings.admin_host}:{listening.getsockname()[1]}")
+        server.run([listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket on which the service is asked.
+
+    Raises:
+        InvalidSettings: the address cannot be had.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG)
+    except OSError as error:
+        raise InvalidSettings(
+            f"EARTHEYE_ADMIN_HOST={host}, EARTHEYE_ADMIN_PORT={port} cannot be listened on ({error}): choose another"
+        ) from None

@@ -48,7 +48,7 @@ app.command("services.cli.pipelines:pipeline", group=PIPELINES, help="Compile, r
 app.command("services.cli.services:promote", group=SERVICES, help="Ask that a version become the champion.")
 app.command("services.cli.services:rollback", group=SERVICES, help="Ask for the champion before.")
 app.command("services.cli.services:map", group=SERVICES, help="Ask for a map of a scene, and wait for it.")
-app.command("services.cli.services:serve", group=SERVICES, help="Run a service: registry, planner, worker, assembler or admin.")
+app.command("services.cli.services:serve", group=SERVICES, help="Run a service, or all: registry, planner, worker, assembler, admin.")
 app.command("services.cli.services:topics", group=SERVICES, help="Create the topics that the broker does not have yet.")
 app.command("services.cli.buckets:buckets", group=SERVICES, help="Make the buckets that the object store does not have yet.")
 

@@ -76,23 +76,18 @@ def map(*, request: Annotated[JobRequest, Parameter(name="*")], timeout_s: float
     print(f"map in {result.map}: {result.blocks_done} blocks done, {result.blocks_empty} empty, {result.blocks_failed} failed")
 
 
-def serve(role: Literal["registry", "planner", "worker", "assembler", "admin"]) -> None:
+def serve(role: Literal["all", "registry", "planner", "worker", "assembler", "admin"]) -> None:
     """Run a service until it is told to end (SIGTERM or Ctrl-C).
 
-    Examples: `EARTHEYE_KAFKA_BOOTSTRAP=127.0.0.1:9092 eartheye serve worker`; `EARTHEYE_ADMIN_PORT=8090 eartheye serve admin`
+    Examples: `eartheye serve all`; `EARTHEYE_KAFKA_BOOTSTRAP=127.0.0.1:9092 eartheye serve worker`
 
     Parameters
     ----------
     role
         Which service: `registry` decides about promotions; `planner`, `worker` and `assembler` make maps; `admin` has the API and the
-        pages, at EARTHEYE_ADMIN_HOST and EARTHEYE_ADMIN_PORT, and prints the first key when there is none.
+        pages, at EARTHEYE_ADMIN_HOST and EARTHEYE_ADMIN_PORT, and prints the first key when there is none. `all` runs them together in
+        one process, for one machine.
     """
-    if role == "admin":
-        from eartheye.settings import load
-        from services.admin.serve import run_admin
-
-        run_admin(load())
-        return
     from services.roles import run_role
 
     run_role(role)

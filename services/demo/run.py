@@ -22,7 +22,7 @@ from services.demo.report.build import write_report
 from services.demo.servers import Servers, embedded_servers
 from services.demo.stack_servers import run_root, stack_servers
 from services.demo.steps import run_pipeline
-from services.world.create import create_world
+from services.world.create import World, create_world
 
 FINISHED = "demo.json"
 HERE = resources.files("services.demo")
@@ -57,6 +57,10 @@ def run_demo(
         StepFailed: a step of the pipeline ended with an error.
     """
     console = Console(highlight=False)
+    if chain is not None:
+        read_chain(chain)  # a mistake in it is told before a world is drawn
+    if catalogue is not None:
+        read_catalogue(catalogue)
     with only_one(run):
         if data is None:
             create_world(run / "world", seed=seed, size_km=size_km)
@@ -93,6 +97,8 @@ def choose_inputs(run: Path, data: Path | None, catalogue: Path | None, chain: P
         raise InvalidCatalogue(f"{data} is not a folder: give the folder of the data")
     own = catalogue or data / "catalogue.yaml"
     if own.exists():
+        if chain is None and catalogue is None and (data / World.name).exists():
+            return Inputs(data, own, shipped("chains/world.yaml"))
         if chain is None:
             raise InvalidCatalogue(
                 f"{own} needs a configuration of the steps: give --chain FILE, starting from {shipped('chains/world.yaml')}"

@@ -59,21 +59,21 @@ def embedded_servers(run: Path, allowed: tuple[Path, ...], gate: GatePolicy, con
                     "EARTHEYE_ALLOWED_ROOTS": json.dumps([str(path.resolve()) for path in allowed]),
                     "EARTHEYE_JOB_WORK": str(run.resolve() / "work"),
                     "EARTHEYE_PREDICTOR": "onnxruntime",
+                    "EARTHEYE_GATE": gate.model_dump_json(),
                 }
             )
         )
         servers.words.append(f"Message bus: librdkafka's broker in this process, at {address}.")
         servers.words.append("Tracking, registry and platform database: MLflow and SQLAlchemy on SQLite. Object store: a directory.")
-        stack.enter_context(services(gate, triton_or_onnxruntime(run, servers, console)))
+        stack.enter_context(services(triton_or_onnxruntime(run, servers, console)))
         yield servers
 
 
 @contextmanager
-def services(gate: GatePolicy, inference_server: AbstractContextManager[None]) -> Iterator[None]:
+def services(inference_server: AbstractContextManager[None]) -> Iterator[None]:
     """Run registry and inference service in a thread of their own for the length of a block.
 
     Args:
-        gate: what the registry asks of a candidate.
         inference_server: entered in that thread, before the services start.
 
     Raises:
@@ -84,7 +84,7 @@ def services(gate: GatePolicy, inference_server: AbstractContextManager[None]) -
     def serve() -> None:
         try:
             with inference_server, ThreadPoolExecutor(thread_name_prefix="registry") as pool:
-                registry = pool.submit(run_registry, settings.load(), stop, gate)
+                registry = pool.submit(run_registry, settings.load(), stop)
                 with inference_service(settings.load()):
                     stop.wait()
                 registry.result()

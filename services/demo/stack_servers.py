@@ -52,8 +52,9 @@ def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers
     if "triton" not in answering:
         words.append("Inference: ONNX Runtime in this process, for the stack has no Triton.")
     # The folder of the work stays the stack's own: services that run on it already have a part in these jobs.
-    variables |= {"EARTHEYE_ALLOWED_ROOTS": json.dumps([f"s3://{BUCKET}", str(data.resolve())])}
-    with environment(variables), services(gate, nullcontext()):
+    roots = [f"s3://{BUCKET}", str(data.resolve())]
+    variables |= {"EARTHEYE_ALLOWED_ROOTS": json.dumps(roots), "EARTHEYE_GATE": gate.model_dump_json()}
+    with environment(variables), services(nullcontext()):
         yield Servers(words)
 
 

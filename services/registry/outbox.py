@@ -79,6 +79,20 @@ def move_aliases(engine: Engine, model: str) -> bool:
     return moved
 
 
+def registered_serving(model: str, version: int) -> Folder:
+    """Return the folder of a version's serving package.
+
+    Raises:
+        UnknownModel: there is no such version.
+        ParityNotReached: the package is another than was registered.
+    """
+    candidate = version_of(model, version)
+    folder = Folder(candidate.serving)
+    if ServingPackage.read(folder).digest != candidate.serving_digest:
+        raise ParityNotReached("the serving package is not the one that was registered: register it as a new version")
+    return folder
+
+
 def _next(engine: Engine, stuck: set[str], answers: bool) -> tuple[OutboxItem, Decision] | None:
     asked = select(OutboxItem, Decision).join(Decision, Decision.id == OutboxItem.decision).where(OutboxItem.done_at.is_(None))
     asked = asked.where(OutboxItem.model.not_in(stuck))
@@ -99,10 +113,7 @@ def _deploy(engine: Engine, item: OutboxItem, decision: Decision) -> None:
         return
     assert decision.to_version is not None
     try:
-        candidate = version_of(decision.model, decision.to_version)
-        if ServingPackage.read(Folder(candidate.serving)).digest != candidate.serving_digest:
-            raise ParityNotReached("the serving package is not the one that was registered: register it as a new version")
-        deployed = deploy(Folder(candidate.serving), candidate.name, candidate.version)
+        deployed = deploy(registered_serving(decision.model, decision.to_version), decision.model, decision.to_version)
     except Exception as error:
         passes = isinstance(error, PASSING) and not isinstance(error, UnknownModel)
         final = isinstance(error, UserError) and not isinstance(error, PredictorUnavailable)

@@ -1,13 +1,14 @@
-"""Healing: MLflow's aliases against what was decided. One that was moved by hand is a request."""
+"""Healing: MLflow's aliases and the inference server against what was decided. An alias that was moved by hand is a request."""
 
 from sqlalchemy import Engine
 
+from components.deployer.run import deploy_if_lost
 from eartheye.contracts import GatePolicy
 from eartheye.errors import UserError
 from eartheye.telemetry import get_logger
 from eartheye.tracking import CHAMPION, PREVIOUS, aliases_of_models
 from services.registry.decide import BY_ALIAS, promote
-from services.registry.outbox import move_aliases
+from services.registry.outbox import move_aliases, registered_serving
 from services.registry.standing import standing
 
 log = get_logger(__name__)
@@ -19,7 +20,8 @@ def reconcile(engine: Engine, policy: GatePolicy = GatePolicy()) -> None:
     """Look at every model's aliases once.
 
     A champion that is another version than decided is a request to promote it, with the same gate and audit: granted, the aliases stay;
-    refused, they are moved back. An alias that is gone, and `previous`, are set as decided. Models with work in the outbox are left to it.
+    refused, they are moved back. An alias that is gone, and `previous`, are set as decided. A champion that the inference server does not
+    hold is deployed again. Models with work in the outbox are left to it.
 
     Args:
         engine: the platform's database.
@@ -32,7 +34,7 @@ def reconcile(engine: Engine, policy: GatePolicy = GatePolicy()) -> None:
         try:
             _reconcile_model(engine, model, aliases, policy)
         except UserError as error:  # one model's trouble does not keep the others waiting
-            log.warning("a model's aliases cannot be looked after now", model=model, reason=str(error))
+            log.warning("a model cannot be looked after now", model=model, reason=str(error))
 
 
 def _reconcile_model(engine: Engine, model: str, aliases: dict[str, int], policy: GatePolicy) -> None:
@@ -45,3 +47,5 @@ def _reconcile_model(engine: Engine, model: str, aliases: dict[str, int], policy
         promote(engine, model, found, asked_by=BY_HAND, policy=policy, expected_champion=expected, follow=BY_ALIAS)
     elif decided.generation and (found, aliases.get(PREVIOUS)) != (decided.champion, decided.previous) and move_aliases(engine, model):
         log.warning("aliases set as decided", model=model, champion=decided.champion, previous=decided.previous)
+    if decided.champion is not None and deploy_if_lost(registered_serving(model, decided.champion), model, decided.champion):
+        log.warning("a champion that the inference server did not hold is deployed again", model=model, version=decided.champion)

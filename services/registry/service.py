@@ -33,13 +33,12 @@ PAUSE_S = 5.0
 """Before the next look after a failure."""
 
 
-def run_registry(settings: Settings, stop: threading.Event, policy: GatePolicy = GatePolicy()) -> None:
+def run_registry(settings: Settings, stop: threading.Event) -> None:
     """Decide about promotions until `stop` is set.
 
     Args:
-        settings: bus, database, inference server.
+        settings: bus, database, inference server, what the gate asks.
         stop: ends it.
-        policy: what the gate asks.
 
     Raises:
         BusUnavailable: the broker does not answer at the start.
@@ -48,7 +47,7 @@ def run_registry(settings: Settings, stop: threading.Event, policy: GatePolicy =
     """
     with open_bus(settings) as bus:
         bus.ensure_topics((PROMOTION_REQUESTS, PROMOTION_RESULTS))
-        Registry(bus, policy, connect(settings)).run(stop)
+        Registry(bus, settings.gate, connect(settings)).run(stop)
 
 
 class _Common(TypedDict):

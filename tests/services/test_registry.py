@@ -142,7 +142,7 @@ def test_a_promotion_and_a_rollback_asked_over_the_bus_are_answered_there_when_t
     first = make_candidate(tmp_path / "a", "over-the-bus", 0.7, seed="a")
     second = make_candidate(tmp_path / "b", "over-the-bus", 0.7, seed="b")
     stop = threading.Event()
-    thread = threading.Thread(target=run_registry, args=(settings.load(), stop, POLICY))
+    thread = threading.Thread(target=run_registry, args=(settings.load().model_copy(update={"gate": POLICY}), stop))
     thread.start()
     try:
         for made in (first, second):

@@ -46,6 +46,12 @@ def own_metrics(port: int) -> str:
     return text
 
 
+@retry(stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+def admin_answers(port: int) -> dict[str, bool]:
+    found: dict[str, bool] = requests.get(f"http://127.0.0.1:{port}/v1/health/ready", timeout=5).json()
+    return found
+
+
 @pytest.mark.server
 def test_a_service_offers_its_metrics_and_ends_on_sigterm(environment):
     port = free_port()
@@ -65,6 +71,35 @@ def test_a_port_that_is_taken_is_told():
         taken.listen()
         with pytest.raises(InvalidSettings, match=r"EARTHEYE_METRICS_PORT=.*choose a free one"):
             offer_metrics(taken.getsockname()[1])
+
+
+@pytest.mark.server
+def test_all_services_run_in_one_process_and_end_together(environment):
+    port = free_port()
+    command = [*EARTHEYE, "serve", "all"]
+    process = subprocess.Popen(command, env=environment | {"EARTHEYE_ADMIN_PORT": str(port)}, stdout=subprocess.PIPE, text=True)
+    try:
+        assert admin_answers(port) == {"ready": True, "database": True, "schema_current": True}
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert said.count("ek_first_") == 1
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.server
+def test_a_taken_port_ends_all_services_with_a_word_and_no_key_is_wasted(environment):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        more = {"EARTHEYE_ADMIN_PORT": str(port)}
+        done = subprocess.run([*EARTHEYE, "serve", "all"], env=environment | more, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"EARTHEYE_ADMIN_PORT={port} cannot be listened on" in done.stderr.splitlines()[-1]
+    assert "ek_first_" not in done.stdout
 
 
 @pytest.mark.server

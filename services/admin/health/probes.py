@@ -14,10 +14,11 @@ from sqlalchemy import create_engine, make_url, text
 
 from eartheye.bus import open_bus
 from eartheye.contracts.messages import JOB_REQUESTS
-from eartheye.errors import PredictorUnavailable, TrackingUnavailable
+from eartheye.errors import PredictorUnavailable, TrackingUnavailable, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from services.admin.platform import Platform
+from services.schema.migrate import status
 
 LIMIT_S = 4.0
 """A server that takes longer counts as down."""
@@ -33,6 +34,16 @@ class ServerHealth(BaseModel):
     ok: bool
     words: str
     """What it is and where, or why it does not answer."""
+
+
+class Ready(BaseModel):
+    """Whether this service can answer requests: its own database, and no other server; the reasons need a key."""
+
+    ready: bool
+    database: bool
+    """The database answers."""
+    schema_current: bool
+    """It has the schema of this release."""
 
 
 class Probes:
@@ -54,6 +65,15 @@ class Probes:
             if time.monotonic() - self._asked_at > FRESH_S:
                 self._answers, self._asked_at = self._ask_now(), time.monotonic()
             return self._answers
+
+    def ready(self) -> Ready:
+        """Return whether this service can answer requests."""
+        asked = self._pool.submit(status, self._platform.engine)
+        try:
+            current = asked.result(timeout=LIMIT_S).current
+        except (UserError, TimeoutError):
+            return Ready(ready=False, database=False, schema_current=False)
+        return Ready(ready=current, database=True, schema_current=current)
 
     def close(self) -> None:
         """Ask no more."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
-from services.admin.health.probes import Probes, ServerHealth
+from services.admin.health.probes import Probes, Ready, ServerHealth
 
 router = APIRouter(tags=["health"])
 
@@ -24,26 +24,21 @@ class Live(BaseModel):
     live: bool = True
 
 
-class Ready(BaseModel):
-    """Whether each server behind the ports answers; the reasons need a key."""
-
-    ready: bool
-    servers: dict[str, bool]
-
-
 @router.get("/v1/health/live")
 def live() -> Live:
     """This process answers; asks no server."""
     return Live()
 
 
-@router.get("/v1/health/ready", responses={503: {"model": Ready, "description": "A server does not answer."}})
+@router.get("/v1/health/ready", responses={503: {"model": Ready, "description": "The database does not answer, or has another schema."}})
 def ready(probes: ProbesDep, response: Response) -> Ready:
-    """Whether each server behind the ports answers: 200 when all do, 503 otherwise."""
-    servers = {answer.server: answer.ok for answer in probes.ask()}
-    is_ready = all(servers.values())
-    response.status_code = 200 if is_ready else 503
-    return Ready(ready=is_ready, servers=servers)
+    """Whether this service can answer requests: 200 when its database does and has the schema of this release, 503 otherwise.
+
+    Other servers have no say in it, for this service is the one that names the culprit; `/v1/health/servers` asks them.
+    """
+    found = probes.ready()
+    response.status_code = 200 if found.ready else 503
+    return found
 
 
 @router.get("/v1/health/servers")

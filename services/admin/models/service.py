@@ -54,7 +54,7 @@ def ask_gate(platform: Platform, model: str, version: int) -> GateOut:
         TrackingUnavailable: MLflow does not answer.
         StoreUnavailable: the candidate cannot be looked at now.
     """
-    checks = tuple(GateCheckOut.model_validate(check) for check in judge(standing(platform.engine, model), version, platform.policy))
+    checks = tuple(GateCheckOut.model_validate(check) for check in judge(standing(platform.engine, model), version, platform.settings.gate))
     return GateOut(model=model, version=version, passed=bool(checks) and all(check.passed for check in checks), checks=checks)
 
 
@@ -71,7 +71,7 @@ def decide_promotion(platform: Platform, model: str, version: int, expected_cham
         StaleVersion: another version is the champion than expected, or one is about to be.
     """
     made = promote(
-        platform.engine, model, version, asked_by=asked_by, policy=platform.policy, expected_champion=expected_champion
+        platform.engine, model, version, asked_by=asked_by, policy=platform.settings.gate, expected_champion=expected_champion
     )  # fmt: skip
     if made.state == "refused":
         failed = [reason.removeprefix("failed: ") for reason in made.reasons if reason.startswith("failed: ")]

@@ -96,7 +96,7 @@ def gsd_of_layers(data: Path, catalogue: Catalogue) -> dict[str, float]:
     assert catalogue.elevation is not None, "sites were drawn"
     with (
         open_scene(data / catalogue.land_cover.path, bands=("land cover",), crs=catalogue.land_cover.crs) as land_cover,
-        open_scene(data / catalogue.elevation.path, bands=("elevation",)) as elevation,
+        open_scene(data / catalogue.elevation.path, bands=("elevation",), crs=catalogue.elevation.crs) as elevation,
     ):
         return {"land cover": land_cover.gsd_m, "elevation model": elevation.gsd_m}
 

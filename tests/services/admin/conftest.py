@@ -46,6 +46,7 @@ def embedded_parts(root: Path) -> Iterator[None]:
         patch.setenv("EARTHEYE_ALLOWED_ROOTS", f'["{root}"]')
         patch.setenv("EARTHEYE_JOB_WORK", f"{root}/work")
         patch.setenv("EARTHEYE_PREDICTOR_THREADS", "1")
+        patch.setenv("EARTHEYE_GATE", POLICY.model_dump_json())
         settings.load.cache_clear()
         yield
     settings.load.cache_clear()
@@ -54,7 +55,7 @@ def embedded_parts(root: Path) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     root = tmp_path_factory.mktemp("admin")
-    with embedded_parts(root), open_platform(settings.load(), POLICY) as platform:
+    with embedded_parts(root), open_platform(settings.load()) as platform:
         tokens = {role: create_key(platform.engine, role.value, role, "test").token for role in Role}
         with TestClient(create_app(platform), raise_server_exceptions=False) as client:
             yield Admin(root, platform, client, tokens)

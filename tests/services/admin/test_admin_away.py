@@ -4,6 +4,7 @@ import socket
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from eartheye import settings
 from eartheye.store import Folder
@@ -50,13 +51,27 @@ def test_a_cancel_that_cannot_be_told_says_so(client):
     assert (refused.status_code, refused.json()["type"]) == (503, "urn:eartheye:problem:bus-unavailable")
 
 
-def test_health_names_the_server_that_is_away_and_tells_why_to_those_with_a_key(client):
+def test_health_names_the_server_that_is_away_while_the_service_is_ready(client):
     ready = client.get("/v1/health/ready", headers={"Authorization": ""})
-    assert ready.status_code == 503
-    assert ready.json() == {
-        "ready": False,
-        "servers": {"database": True, "bus": False, "store": True, "tracking": True, "predictor": True},
-    }
-    words = {answer["server"]: answer["words"] for answer in client.get("/v1/health/servers").json()}
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "database": True, "schema_current": True})
+    answers = client.get("/v1/health/servers").json()
+    words = {answer["server"]: answer["words"] for answer in answers}
+    assert [server["server"] for server in answers if not server["ok"]] == ["bus"]
     assert "127.0.0.1" in words["bus"] or "no answer" in words["bus"]
     assert client.get("/v1/health/live").status_code == 200
+
+
+def test_the_service_is_not_ready_on_a_schema_of_another_release_or_without_its_database(tmp_path):
+    with (
+        embedded_parts(tmp_path),
+        open_platform(settings.load()) as platform,
+        TestClient(create_app(platform), raise_server_exceptions=False) as asked,
+    ):
+        with platform.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+        ready = asked.get("/v1/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"ready": False, "database": True, "schema_current": False})
+        platform.engine.dispose()
+        (tmp_path / "eartheye.db").write_bytes(b"no database" * 100)
+        ready = asked.get("/v1/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"ready": False, "database": False, "schema_current": False})

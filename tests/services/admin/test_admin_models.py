@@ -8,7 +8,6 @@ import pytest
 from eartheye.tracking import CHAMPION, alias_version
 from services.admin.roles import Role
 from services.registry.service import run_registry
-from tests.services.admin.conftest import POLICY
 from tests.services.registry_candidate import make_candidate
 
 
@@ -21,7 +20,7 @@ def candidates(admin):
 @pytest.fixture(scope="module", autouse=True)
 def registry(admin, candidates):
     stop = threading.Event()
-    thread = threading.Thread(target=run_registry, args=(admin.platform.settings, stop, POLICY))
+    thread = threading.Thread(target=run_registry, args=(admin.platform.settings, stop))
     thread.start()
     yield
     stop.set()

@@ -27,7 +27,7 @@ from services.admin.roles import Role
 from services.inference.config import PlannerConfig
 from services.inference.service import inference_service
 from services.registry.service import run_registry
-from tests.services.admin.conftest import POLICY, embedded_parts
+from tests.services.admin.conftest import embedded_parts
 from tests.services.inference.place import write_scene
 from tests.services.registry_candidate import make_candidate
 
@@ -54,7 +54,7 @@ def place(tmp_path_factory) -> Iterator[Place]:
     with embedded_parts(root):
         write_inputs(root)
         stop = threading.Event()
-        registry = threading.Thread(target=run_registry, args=(settings.load(), stop, POLICY))
+        registry = threading.Thread(target=run_registry, args=(settings.load(), stop))
         registry.start()
         try:
             with inference_service(settings.load(), config=SLOW_MAP):
