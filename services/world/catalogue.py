@@ -9,11 +9,11 @@ from eartheye.contracts import LAND_CLASSES, Catalogue, ClassSpec
 from eartheye.contracts.catalogue import Elevation, LandCover, RasterLabels, Regions, SceneEntry
 from services.world.config import GSD_M, WorldConfig
 from services.world.cover import COLOURS, Cover
-from services.world.mosaics import TRUTH
+from services.world.mosaics import TRUTHS
 from services.world.scenes import SCENES
 
 SMALLEST_WIDTH_M = 15.0
-"""What is narrower takes the class around it: roads, single houses, creeks and tree rows are no class of their own."""
+"""What is narrower takes the class around it: roads, single houses, creeks, pools, lawns and tree rows are no class of their own."""
 CORRUPT, CORRUPT_ACQUIRED = "corrupt.tif", dt.date(2023, 6, 20)
 BANDS = ("red", "green", "blue")
 SENSOR = "synthetic-rgb"
@@ -34,7 +34,7 @@ def make_catalogue(config: WorldConfig) -> Catalogue:
         for scene in SCENES
     ]
     scenes.append(SceneEntry(path=CORRUPT, sensor=SENSOR, bands=BANDS, acquired=CORRUPT_ACQUIRED, gsd_m=GSD_M))
-    before = tuple(scene.file for scene in SCENES if not scene.changed)
+    dates = {"landcover": False, "landcover_2024": True}
     classes = tuple(ClassSpec(value=cover, name=LAND_CLASSES[cover - 1], colour=COLOURS[cover]) for cover in Cover)
     return Catalogue(
         title=f"Synthetic world, seed {config.seed}, {config.size_km:g} km",
@@ -44,7 +44,16 @@ def make_catalogue(config: WorldConfig) -> Catalogue:
         elevation=Elevation(path="dem.tif"),
         regions=Regions(path="regions.gpkg", id="region_id", name="name"),
         scenes=tuple(scenes),
-        labels=(RasterLabels(name="landcover", path=TRUTH, classes=classes, scenes=before, smallest_width_m=SMALLEST_WIDTH_M),),
+        labels=tuple(
+            RasterLabels(
+                name=name,
+                path=truth,
+                classes=classes,
+                scenes=tuple(scene.file for scene in SCENES if scene.changed == changed),
+                smallest_width_m=SMALLEST_WIDTH_M,
+            )
+            for (name, changed), truth in zip(dates.items(), TRUTHS, strict=True)
+        ),
     )
 
 

@@ -16,20 +16,20 @@ from eartheye.telemetry import get_logger
 from services.world.catalogue import CORRUPT, write_catalogue
 from services.world.config import WorldConfig
 from services.world.corrupt import write_corrupt
-from services.world.mosaics import TRUTH, draw_mosaics
+from services.world.mosaics import TRUTH, TRUTHS, draw_mosaics
 from services.world.plan import Plan, make_plan
 from services.world.rasters import CLASSES, IMAGERY, draw_elevation, draw_land_cover, optimise
 from services.world.scenes import SCENES
 from services.world.vectors import write_changes, write_objects, write_regions
 
-STEP = "world/1"
+STEP = "world/2"
 CONFIG = "config.json"
 UNFINISHED = ".unfinished"
 MOSAICS = tuple(scene.file for scene in SCENES)
-FILES = ("catalogue.yaml", "regions.gpkg", "objects.gpkg", "changes.gpkg", "dem.tif", *MOSAICS, TRUTH, "landcover.tif", CORRUPT)
+FILES = ("catalogue.yaml", "regions.gpkg", "objects.gpkg", "changes.gpkg", "dem.tif", *MOSAICS, *TRUTHS, "landcover.tif", CORRUPT)
 
-ROOM_BYTES_PER_PX = 20
-"""Of the plain drafts of all mosaics and the truth, 16, and of what is made from them."""
+ROOM_BYTES_PER_PX = 21
+"""Of the plain drafts of all mosaics and the truths, 17, and of what is made from them."""
 LARGEST_BYTES_PER_PX = 4
 """Of the plain draft of one mosaic with its mask."""
 
@@ -139,12 +139,12 @@ def _make(plan: Plan, directory: Path, drafts: Path, missing: list[str], workers
     make("changes.gpkg", lambda path: write_changes(plan, path))
     make("dem.tif", lambda path: draw_elevation(plan, path))
 
-    drawn = {file: drafts / f"{file}.draft" for file in (*MOSAICS, TRUTH) if file in missing}
+    drawn = {file: drafts / f"{file}.draft" for file in (*MOSAICS, *TRUTHS) if file in missing}
     if drawn:
         draw_mosaics(plan, drawn, workers)
 
     def finish(file: str) -> None:
-        make(file, lambda path: optimise(drawn[file], path, CLASSES if file == TRUTH else IMAGERY))
+        make(file, lambda path: optimise(drawn[file], path, CLASSES if file in TRUTHS else IMAGERY))
         drawn[file].unlink()
 
     with ThreadPoolExecutor(workers) as pool:

@@ -1,4 +1,4 @@
-"""Drawing the mosaics and the segmentation truth, block by block, and turning them into Cloud Optimized GeoTIFFs."""
+"""Drawing the mosaics and the segmentation truths, block by block, and turning them into Cloud Optimized GeoTIFFs."""
 
 import errno
 import os
@@ -28,7 +28,9 @@ from services.world.traffic import make_traffic
 
 BLOCK_PX = 512
 """Side of the blocks that are drawn at once: their layers fit a processor's cache."""
-TRUTH = "classes_1m.tif"
+TRUTH, TRUTH_AFTER = "classes_1m.tif", "classes_1m_2024.tif"
+"""Before the changes, and after them."""
+TRUTHS = (TRUTH, TRUTH_AFTER)
 DRAFT: dict[str, Any] = {
     "driver": "GTiff",
     "crs": PROJECTION,
@@ -48,11 +50,11 @@ def transform(config: WorldConfig, gsd_m: float) -> Affine:
 
 
 def draw_mosaics(plan: Plan, files: dict[str, Path], workers: int | None) -> None:
-    """Draw mosaics and the truth into plain TIFFs, which have still to become Cloud Optimized GeoTIFFs.
+    """Draw mosaics and truths into plain TIFFs, which have still to become Cloud Optimized GeoTIFFs.
 
     Args:
         plan: of the world.
-        files: which to draw, names of scenes and `TRUTH`, and where.
+        files: which to draw, names of scenes and of `TRUTHS`, and where.
         workers: threads; the pixels do not depend on them. None: one for each processor.
     """
     config = plan.config
@@ -60,14 +62,15 @@ def draw_mosaics(plan: Plan, files: dict[str, Path], workers: int | None) -> Non
     summit_m = float(plan.terrain.elevation_m.max())
     renderers = [Renderer(config, scene, make_traffic(plan, number), summit_m) for number, scene in scenes]
     before = GroundMaker(plan, after=False)
-    after = GroundMaker(plan, after=True) if any(scene.changed for _, scene in scenes) else before
+    after = GroundMaker(plan, after=True)
 
     def draw(block: Block) -> tuple[Block, dict[str, tuple[NDArray[np.uint8], NDArray[np.bool_] | None]]]:
         ground = before.make(block)
         changed = after.make(block) if after.differs_in(block) else ground
         drawn = {r.scene.file: r.render(changed if r.scene.changed else ground) for r in renderers}
-        if TRUTH in files:
-            drawn[TRUTH] = (ground.classes[None, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX], None)
+        for truth, shown in zip(TRUTHS, (ground, changed), strict=True):
+            if truth in files:
+                drawn[truth] = (shown.classes[None, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX], None)
         return block, drawn
 
     workers = workers or os.cpu_count() or 1
@@ -79,7 +82,7 @@ def draw_mosaics(plan: Plan, files: dict[str, Path], workers: int | None) -> Non
     ]
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True))
-        drafts = {file: stack.enter_context(_draft(config, path, bands=1 if file == TRUTH else 3)) for file, path in files.items()}
+        drafts = {file: stack.enter_context(_draft(config, path, bands=1 if file in TRUTHS else 3)) for file, path in files.items()}
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         advance = stack.enter_context(progress_of("drawing the world", total=len(blocks)))
         for block, drawn in _ahead(pool, draw, blocks, 2 * workers):
@@ -90,7 +93,7 @@ def draw_mosaics(plan: Plan, files: dict[str, Path], workers: int | None) -> Non
                     drafts[file].write_mask(valid, window=window)
             advance()
     for file, path in files.items():
-        if path.stat().st_size < (1 if file == TRUTH else 3) * size_px**2:  # GDAL keeps to itself what fails while it closes a file
+        if path.stat().st_size < (1 if file in TRUTHS else 3) * size_px**2:  # GDAL keeps to itself what fails while it closes a file
             raise OSError(errno.ENOSPC, "the last blocks could not be written", str(path))
 
 

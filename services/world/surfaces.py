@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from services.world.cover import Cover
 from services.world.fields import lay_fields
 from services.world.materials import Material
-from services.world.noise import Block, Float, grain, smooth_noise, unit
+from services.world.noise import Block, Float, grain, mix, nearest_point, smooth_noise, unit
+
+SPOT_SPACING_M, SPOT_M = 16.0, 6.6
+"""Spacing of the pools of a wetland and of the lawns of a town, and the radius of the largest: no class of their own, they stay narrow."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,9 @@ def cover_ground(
             case Cover.WATER:
                 surface = _water(noise, into_water_m)
             case Cover.WETLAND:
-                surface = _wetland(noise)
+                surface = _wetland(x, y, noise, salt)
             case Cover.BUILT_UP:
-                surface = _yards(noise)
+                surface = _yards(x, y, noise, salt)
             case Cover.OTHER:
                 surface = _bare(noise, elevation_m)
         material, tone, tint = surface
@@ -133,17 +136,27 @@ def _water(noise: Noise, into_water_m: Float) -> Surface:
     return np.full(shallow.shape, Material.WATER, np.uint8), 0.3 + 0.55 * shallow + ripples, noise.broad * np.float32(0.8)
 
 
-def _wetland(noise: Noise) -> Surface:
-    creek = np.abs(noise.middle + 0.55 * noise.small) + 0.12 * noise.large
-    pool = (creek < 0.2) | (noise.middle + noise.large > 1.9)
+def _spots(x: Float, y: Float, noise: Noise, salt: int) -> tuple[Float, Float]:
+    """Return (height, width) how deep a pixel lies in a spot, 1 in its middle, 0 at its edge and less beyond, and the draw of the spot."""
+    middle = nearest_point(x + 1.6 * noise.small, y + 1.6 * noise.small_too, SPOT_SPACING_M, 0.17, salt)
+    return 1 - np.hypot(middle.dx, middle.dy) / (SPOT_M * (0.35 + 0.65 * unit(middle.bits))), unit(mix(middle.bits))
+
+
+def _wetland(x: Float, y: Float, noise: Noise, salt: int) -> Surface:
+    depth, draw = _spots(x, y, noise, salt + 92)
+    creek = np.abs(noise.large + 0.5 * noise.middle)
+    # pools keep away from the creeks, so that the two never make one broad water
+    pool = (creek < 0.03) | ((depth > 0) & (draw < 0.55 + 0.3 * noise.middle) & (creek > 0.13))
     wet = np.where(pool, Material.POOL, np.where(noise.large + 0.5 * noise.small > 0.1, Material.REED, Material.SEDGE)).astype(np.uint8)
     tussocks = 0.46 + 0.17 * noise.fine + 0.16 * noise.small + 0.1 * noise.middle
-    return wet, np.where(pool, 0.3 + 0.05 * noise.small + 0.6 * np.clip(creek, 0, 0.3), tussocks), 0.5 * noise.middle
+    return wet, np.where(pool, 0.33 + 0.05 * noise.small, tussocks), 0.5 * noise.middle
 
 
-def _yards(noise: Noise) -> Surface:
-    use = noise.middle + 0.6 * noise.small
-    material = np.select([use > 0.45, use < -1.1, noise.large > 0.5], [Material.GRASS, Material.SOIL, Material.CONCRETE], Material.PAVING)
+def _yards(x: Float, y: Float, noise: Noise, salt: int) -> Surface:
+    depth, draw = _spots(x, y, noise, salt + 93)
+    use = 0.5 + 0.25 * noise.middle
+    plot = [(depth > 0) & (draw < use), (depth > 0) & (draw > use + 0.35), noise.large > 0.5]
+    material = np.select(plot, [Material.GRASS, Material.SOIL, Material.CONCRETE], Material.PAVING)
     tone = 0.46 + 0.08 * noise.small + 0.07 * noise.fine + 0.1 * (noise.grain - 0.5)
     return material.astype(np.uint8), tone, 0.4 * noise.middle
 
