@@ -71,7 +71,7 @@ def open_layers(
     cover, elevation, _ = required(catalogue)
     with (
         open_scene(f"{data.root}/{cover.path}", bands=("land cover",), crs=cover.crs) as land_cover,
-        open_scene(f"{data.root}/{elevation.path}", bands=("elevation",)) as heights,
+        open_scene(f"{data.root}/{elevation.path}", bands=("elevation",), crs=elevation.crs) as heights,
     ):
         area = around_the_earth(outline(land_cover))
         area = area if scenes is None else shapely.intersection(area, scenes)
@@ -133,7 +133,7 @@ def ground_of_scenes(data: Folder, catalogue: Catalogue) -> shapely.Geometry:
         if entry.cut != "sites":
             continue
         try:
-            with open_scene(f"{data.root}/{entry.path}") as scene:
+            with open_scene(f"{data.root}/{entry.path}", crs=entry.crs) as scene:
                 footprints.append(around_the_earth(outline(scene)))
         except (UnreadableRaster, MissingCrs) as error:
             log.warning("scene left out of the sampling area", scene=entry.path, reason=str(error))

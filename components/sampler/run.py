@@ -53,6 +53,7 @@ def aggregate_cells(data: str, catalogue: Catalogue, config: CellsConfig, cells:
     grid = EaseGrid(config.cell_km or catalogue.cell_km)
     inputs = [bulk_of(folder, layer.path).sha256 for layer in (land_cover, elevation, regions)]
     meaning = [land_cover.legend, land_cover.crs or "", regions.id, regions.name, str(grid.cell_km)]
+    meaning += [] if elevation.crs is None else [elevation.crs]
     area = [] if scenes is None else [hashlib.sha256(shapely.to_wkb(scenes)).hexdigest()]
     made_from = digest(CELLS_STEP, config, *inputs, *meaning, *area)
     if done := Cells.done(cells, made_from):

@@ -104,7 +104,7 @@ class Reader:
 
     def _open(self, number: int, files: ExitStack) -> Scene:
         entry = self._catalogue.scenes[number]
-        return files.enter_context(open_scene(f"{self._data.root}/{entry.path}", entry.bands, entry.nodata))
+        return files.enter_context(open_scene(f"{self._data.root}/{entry.path}", entry.bands, entry.nodata, entry.crs))
 
     def _largest_share(self, number: int, anchor: int, grid: Grid) -> float:
         """Return the share of a tile, on the anchor's pixels, that the whole of a scene would fill."""

@@ -51,7 +51,7 @@ def cut_tiles(data: str, catalogue: Catalogue, sites: Folder | None, config: Til
     folder = Folder(data)
     check_labels(folder, catalogue)
     placed, sites_digest = _read_sites(sites, catalogue, config.group_side)
-    made_from = digest(STEP, config, catalogue.model_dump_json(), sites_digest, _content(folder, catalogue))
+    made_from = digest(STEP, config, catalogue.model_dump_json(exclude_defaults=True), sites_digest, _content(folder, catalogue))
     if done := Tiles.done(tiles, made_from):
         return done
 

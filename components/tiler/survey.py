@@ -60,7 +60,7 @@ def survey(data: Folder, catalogue: Catalogue) -> Survey:
         if not data.exists(entry.path):
             raise InvalidCatalogue(f"the scene {entry.path} is not in {data.root}: correct its path in the catalogue")
         try:
-            with open_scene(f"{data.root}/{entry.path}", entry.bands, entry.nodata) as scene:
+            with open_scene(f"{data.root}/{entry.path}", entry.bands, entry.nodata, entry.crs) as scene:
                 found.scenes[number] = SceneFacts(
                     scene.crs,
                     scene.transform,

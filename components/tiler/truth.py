@@ -83,7 +83,7 @@ class Truth:
 
     def _from_raster(self, labels: RasterLabels, grid: Grid) -> NDArray[np.uint8]:
         if labels.name not in self._rasters:
-            self._rasters[labels.name] = self._files.enter_context(open_scene(f"{self._data.root}/{labels.path}"))
+            self._rasters[labels.name] = self._files.enter_context(open_scene(f"{self._data.root}/{labels.path}", crs=labels.crs))
         raster = self._rasters[labels.name]
         (codes,), has_data = read_on_grid(raster, grid.crs, grid.transform, grid.height, grid.width, Resampling.nearest, raster.bands[:1])
         known = np.isin(codes, [spec.value for spec in labels.classes])

@@ -149,7 +149,7 @@ def deploy(serving: str, name: str, version: int) -> None:
     print(f"{name} version {version} on {deployed.server}: largest difference on the golden tile {deployed.difference:.4f}")
 
 
-def predict(model: str, scene: str, output: Path, *, bands: tuple[str, ...] | None = None) -> None:
+def predict(model: str, scene: str, output: Path, *, bands: tuple[str, ...] | None = None, crs: str | None = None) -> None:
     """Map a scene here, in this process and in one pass.
 
     Examples: `eartheye predict runs/landcover-serving scene.tif map.tif`; `eartheye predict models:/landcover@champion scene.tif map.tif`
@@ -164,8 +164,10 @@ def predict(model: str, scene: str, output: Path, *, bands: tuple[str, ...] | No
         The cloud-optimised GeoTIFF to write.
     bands
         Names of the scene's bands, where the file does not name them.
+    crs
+        Reference system of the scene, as EPSG:4326, where the file has none.
     """
     import eartheye
 
-    eartheye.load(model).predict(scene, bands=bands).write(output)
+    eartheye.load(model).predict(scene, bands=bands, crs=crs).write(output)
     print(f"map in {output}")

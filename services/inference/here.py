@@ -68,7 +68,11 @@ class MapModel:
         self._predict: Predictor = OnnxRuntimePredictor(model, Signature.of(self.package), load_settings().predictor_threads)
 
     def predict(
-        self, scene: str | Path, bands: tuple[str, ...] | None = None, area: tuple[float, float, float, float] | None = None
+        self,
+        scene: str | Path,
+        bands: tuple[str, ...] | None = None,
+        area: tuple[float, float, float, float] | None = None,
+        crs: str | None = None,
     ) -> ClassMap:
         """Map a scene in one pass.
 
@@ -76,13 +80,14 @@ class MapModel:
             scene: path or URI of a georeferenced raster.
             bands: names of its bands, where the file does not name them.
             area: west, south, east, north in the scene's reference system; the whole scene by default.
+            crs: stands in for a reference system that the file lacks or leaves unknown, as `EPSG:4326`.
 
         Raises:
             WrongBands: the scene has other bands or another data type than the model takes.
             WrongScale: its ground sampling distance is outside the model's range.
             UnreadableRaster: it cannot be read.
         """
-        with open_scene(str(scene), bands) as opened:
+        with open_scene(str(scene), bands, crs=crs) as opened:
             check_fit(opened, self.package)
             window: Window = area_of(opened, area)
             origin = (window.column, window.row)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from affine import Affine
 
 from components.sampler.legend import LEGENDS, classify
 from eartheye.contracts import LAND_CLASSES
-from eartheye.contracts.catalogue import LandCover
+from eartheye.contracts.catalogue import Elevation, LandCover
 from eartheye.errors import EmptyArea, InvalidCatalogue, MissingCrs, UnknownLandCover, UnreadableRaster, WrongBands
 from eartheye.store import Folder
 from tests.components.sampler_data import Data, write
@@ -45,6 +46,16 @@ def test_land_cover_without_a_reference_system_is_refused_unless_the_catalogue_g
     with pytest.raises(MissingCrs, match="give its `crs`"):
         data.aggregate()
     made, _ = data.with_(land_cover=LandCover(path="cover.tif", legend="worldcover", crs="EPSG:4326")).aggregate()
+    assert made.count > 20
+
+
+def test_elevation_without_a_reference_system_takes_the_catalogue_s(data):
+    with rasterio.open(data.path / "dem.tif") as dem:
+        heights, transform = dem.read(1), dem.transform
+    write(data.path / "dem.tif", heights, transform, None)
+    with pytest.raises(MissingCrs, match="give its `crs`"):
+        data.aggregate()
+    made, _ = data.with_(elevation=Elevation(path="dem.tif", crs="EPSG:4326")).aggregate()
     assert made.count > 20
 
 

@@ -189,6 +189,13 @@ def test_scenes_that_cannot_be_opened_or_do_not_fit_are_listed_with_the_reason(d
     assert (tiles.index.dropna(subset="rejected")["site"] < 0).all()
 
 
+def test_a_reference_system_that_a_scene_lacks_is_given_in_the_catalogue(data, sites, tmp_path):
+    write_scene(data / "nocrs.tif", crs=None)
+    tiles = cut(data, catalogue(entry("nocrs.tif", crs=CRS)), sites, tmp_path)
+    assert len(tiles.cut) > 0
+    assert tiles.cut["crs"].unique().tolist() == [CRS]
+
+
 def test_nodata_and_nan_are_not_valid_and_count_in_no_statistics(data, sites, tmp_path):
     def holed(pixels):
         pixels[:, :, ::4] = -9999

@@ -33,7 +33,7 @@ def data(tmp_path):
 def write(path, pixels, metres, **profile):
     count, height, width = pixels.shape
     shape = {"count": count, "height": height, "width": width, "dtype": pixels.dtype, "crs": CRS}
-    with rasterio.open(path, "w", "GTiff", transform=from_origin(WEST, NORTH, metres, metres), **shape, **profile) as file:
+    with rasterio.open(path, "w", "GTiff", transform=from_origin(WEST, NORTH, metres, metres), **shape | profile) as file:
         file.write(pixels)
 
 
@@ -69,6 +69,12 @@ def test_ground_beyond_the_class_raster_is_unlabelled_and_a_tile_without_labels_
     assert tiles.mask(3, "cover").tolist() == np.zeros((32, 32)).tolist()
     with pytest.raises(NotEnoughTiles, match="no labels 'roads', only"):
         tiles.mask(0, "roads")
+
+
+def test_a_class_raster_without_a_reference_system_takes_the_catalogue_s(data, tmp_path):
+    write(data / "classes.tif", np.ones((1, 64, 64), np.uint8), 1.0, crs=None)
+    labels = RasterLabels(name="cover", path="classes.tif", classes=(LAND, WATER), crs="EPSG:32650")
+    assert cut(data, tmp_path, (labels,)).label_sets["cover"].tiles == 4
 
 
 def test_a_class_raster_of_some_scenes_is_not_the_truth_of_others(data, tmp_path):
