@@ -10,7 +10,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.io import DatasetReader
 
 from eartheye.errors import UnreadableRaster, WrongBands
-from eartheye.raster.source import RasterSource
+from eartheye.raster.source import RasterSource, first_cause
 
 FORMATS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2")
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -42,7 +42,7 @@ def read_image(uri: str, bands: tuple[str, ...]) -> tuple[NDArray[Any], NDArray[
                 pixels = _pixels(image, bands, uri)
                 valid = image.dataset_mask() > 0
     except RasterioIOError as error:
-        raise UnreadableRaster(f"{uri} cannot be read ({error}): it is truncated or corrupt, copy it again") from None
+        raise UnreadableRaster(f"{uri} cannot be read ({first_cause(error)}): it is truncated or corrupt, copy it again") from None
     if np.issubdtype(pixels.dtype, np.floating):
         valid &= np.isfinite(pixels).all(axis=0)
     pixels[:, ~valid] = 0

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from eartheye.errors import EmptyArea, MissingCrs, UnreadableRaster
 from eartheye.raster.bands import name_bands, select_bands
 from eartheye.raster.reference import footprint, ground_sampling_distance_m, known_crs
-from eartheye.raster.source import RasterSource
+from eartheye.raster.source import RasterSource, first_cause
 
 
 class Scene:
@@ -96,7 +96,7 @@ class Scene:
                 if self._masked:
                     valid &= self._handle().read_masks(numbers[0], window=window) > 0
         except RasterioIOError as error:
-            raise UnreadableRaster(f"{self.uri} cannot be read ({error}): it is truncated or corrupt, copy it again") from None
+            raise UnreadableRaster(f"{self.uri} cannot be read ({first_cause(error)}): it is truncated or corrupt, copy it again") from None
         unsigned = np.issubdtype(pixels.dtype, np.unsignedinteger)
         if self.nodata is not None:
             without = pixels == _as_pixel(self.nodata, pixels.dtype)

@@ -35,6 +35,16 @@ OPTIONS = {
 makes a truncated JPEG or PNG an error: GDAL would fill the rest with grey or zeros."""
 
 
+def first_cause(error: BaseException) -> str:
+    """Return what GDAL said first of a failure: its last words are often that the words before have the details.
+
+    The place in the file is left out, as in `Read error at row 0, col 64`, so that all failures of a file read the same.
+    """
+    while error.__cause__:
+        error = error.__cause__
+    return str(error).partition(" at ")[0].rstrip(".")
+
+
 class RasterSource:
     """A raster file in a folder of the store.
 
@@ -69,7 +79,9 @@ class RasterSource:
             with self.environment():
                 return rasterio.open(self._folder.gdal_path(self._name), driver=driver)
         except RasterioIOError as error:
-            raise UnreadableRaster(f"{self.uri} cannot be opened ({error}): it is truncated or corrupt, copy it again") from None
+            raise UnreadableRaster(
+                f"{self.uri} cannot be opened ({first_cause(error)}): it is truncated or corrupt, copy it again"
+            ) from None
 
     @contextmanager
     def environment(self) -> Iterator[None]:
