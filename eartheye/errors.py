@@ -13,6 +13,10 @@ class InvalidConfig(UserError):
     """A step was configured with values it cannot accept."""
 
 
+class Outage(UserError):
+    """Something that the work stands on is away or full at present: tried again later, the same may succeed."""
+
+
 # --- contracts between stages
 
 
@@ -39,11 +43,11 @@ class InvalidName(UserError, ValueError):
     """A folder or an object has a name that a store cannot hold."""
 
 
-class StoreUnavailable(UserError):
+class StoreUnavailable(Outage):
     """The object store does not answer, or refuses the credentials or the bucket."""
 
 
-class StoreFull(UserError):
+class StoreFull(Outage):
     """The disk, the bucket or a size limit is full."""
 
 
@@ -138,7 +142,7 @@ class TritonCannotRun(ServerNotStarted):
 # --- platform database
 
 
-class DatabaseUnavailable(UserError):
+class DatabaseUnavailable(Outage):
     """The platform's database does not answer, or refuses the credentials."""
 
 
@@ -149,7 +153,7 @@ class SchemaMismatch(UserError):
 # --- bus, prediction, promotion
 
 
-class BusUnavailable(UserError):
+class BusUnavailable(Outage):
     """Kafka does not answer in time."""
 
 
@@ -157,11 +161,15 @@ class NoReply(UserError):
     """Nobody answered a request in time, or the answer cannot be read."""
 
 
-class PredictorUnavailable(UserError):
+class PredictorUnavailable(Outage):
     """The inference server does not answer in time, or does not hold the model."""
 
 
-class TrackingUnavailable(UserError):
+class NotDeployed(PredictorUnavailable):
+    """The inference server answers, and does not hold the model, or holds another under its name."""
+
+
+class TrackingUnavailable(Outage):
     """MLflow does not answer, or does not hold what is asked for."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eartheye.contracts import ServingPackage
-from eartheye.errors import ParityNotReached
+from eartheye.errors import NotDeployed, ParityNotReached
 from eartheye.predictor import open_predictor
 from eartheye.settings import Settings, load
 from eartheye.store import Folder
@@ -68,3 +68,29 @@ def deploy(serving: Folder, name: str, version: int, settings: Settings | None =
             "check the server's backend, or export the model again"
         )
     return Deployment(server, difference)
+
+
+def deploy_if_lost(serving: Folder, name: str, version: int, settings: Settings | None = None) -> Deployment | None:
+    """Put a version on the inference server again, where that was emptied, or is another than before.
+
+    Args:
+        serving: its serving package.
+        name: of the registered model.
+        version: of the registered model.
+        settings: which server; by default the process's own.
+
+    Returns:
+        What was deployed; None where the server holds the version. In the process there is nothing to be lost.
+
+    Raises:
+        PredictorUnavailable: the server does not answer, or cannot load the model.
+        ParityNotReached: the server computes something else.
+    """
+    settings = settings or load()
+    if settings.predictor != "triton":
+        return None
+    try:
+        open_predictor(serving, ServingPackage.read(serving), name, version, settings).close()
+    except NotDeployed:
+        return deploy(serving, name, version, settings)
+    return None

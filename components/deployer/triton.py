@@ -72,8 +72,8 @@ def write_entry(serving: Folder, package: ServingPackage, model: str, version: i
             (weights / "model.py").write_text(source)
         (made / "config.pbtxt").write_text(render_config(package, model, version, backend))
         (made / f"{package.digest}.digest").touch()
-        if entry.exists():
-            shutil.rmtree(entry)
+        if entry.exists():  # moved away, not emptied where it stands: a server that starts meanwhile finds a whole entry or none
+            entry.replace(Path(scratch) / "before")
         made.replace(entry)
 
 

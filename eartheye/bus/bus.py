@@ -52,8 +52,8 @@ class Bus:
 
         A message is delivered at least once: its offset is committed after `handle` returned, so `handle` must bear seeing one twice.
         It runs in a thread of its own while this one keeps the membership, so that it may take as long as it needs. What it raises is
-        tried again, with growing pauses, and then given up; `RequestRejected` is given up at once. What cannot be read or was given up
-        is recorded on `eartheye.rejected`. A broker that goes away is waited for.
+        tried again, with growing pauses, and then given up; `RequestRejected` is given up at once, and an `Outage` is waited for, however
+        long it lasts. What cannot be read or was given up is recorded on `eartheye.rejected`. A broker that goes away is waited for.
 
         To handle several messages at a time call this in several threads or processes: the group shares the partitions.
 

@@ -18,7 +18,7 @@ from eartheye.bus.publisher import Publisher
 from eartheye.bus.rejected import Rejected, key_text
 from eartheye.bus.wire import MessageT, Reader, Unreadable
 from eartheye.contracts.messages import REJECTED
-from eartheye.errors import BusUnavailable, RequestRejected
+from eartheye.errors import BusUnavailable, Outage, RequestRejected, UserError
 from eartheye.settings import Settings
 from eartheye.telemetry import get_logger
 
@@ -34,9 +34,9 @@ class Delivery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     attempts: int = Field(5, gt=0)
-    """How often a message is tried before it is given up."""
+    """How often a message may fail before it is given up. An `Outage` is no failure of the message: that is waited for."""
     first_pause_s: float = Field(1.0, ge=0)
-    """Pause before the second attempt; it doubles with each further one."""
+    """Pause before a message is tried again; it doubles each time."""
     longest_pause_s: float = Field(60.0, ge=0)
     session_s: float = Field(10.0, gt=0)
     """Silence after which the broker gives a dead member's partitions to others. Default: that of Kafka's own client before 3.0."""
@@ -186,19 +186,24 @@ class Consumption(Generic[MessageT]):
         except Unreadable as error:
             return self._reject(record, str(error), attempts=0)
         pause_s = self._delivery.first_pause_s
-        for attempt in range(1, self._delivery.attempts + 1):
+        failures = 0
+        while True:
             try:
                 self._handle(message)
                 return True
             except RequestRejected as error:
-                return self._reject(record, str(error), attempt)
+                return self._reject(record, str(error), failures + 1)
+            except Outage as error:
+                log.warning("a message waits for the end of an outage", **place(record), reason=str(error))
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                log.warning("a message was not handled", **place(record), attempt=attempt, of=self._delivery.attempts, exc_info=True)
-            if attempt < self._delivery.attempts and self._stop.wait(pause_s):
+                failures += 1
+                reason, fault = f"{type(error).__name__}: {error}", not isinstance(error, UserError)
+                log.warning("a message was not handled", **place(record), attempt=failures, reason=reason, exc_info=fault)
+                if failures == self._delivery.attempts:
+                    return self._reject(record, f"failed {failures} times; last: {reason}", failures)
+            if self._stop.wait(pause_s):
                 return False
             pause_s = min(2 * pause_s, self._delivery.longest_pause_s)
-        return self._reject(record, f"failed {self._delivery.attempts} times; last: {reason}", self._delivery.attempts)
 
     def _reject(self, record: Record, reason: str, attempts: int) -> bool:
         """Put a record on the dead-letter topic; False when the stop came before the broker took it."""

@@ -18,7 +18,8 @@ def open_predictor(folder: Folder, package: ServingPackage, name: str, version: 
         settings: which predictor, where, and its limits; by default the process's own.
 
     Raises:
-        PredictorUnavailable: Triton does not answer or does not hold the model, or the model cannot be run.
+        PredictorUnavailable: Triton does not answer, or the model cannot be run.
+        NotDeployed: Triton does not hold the model.
         MissingBulk, NotFinished: the package's model is not there.
         CorruptBulk: it is not the one that the package names.
         WrongBackbone: for PyTorch, the backbone is not there, or not the one that the head was trained on.

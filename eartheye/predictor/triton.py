@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from eartheye.errors import PredictorUnavailable
+from eartheye.errors import NotDeployed, PredictorUnavailable
 from eartheye.predictor.signature import IMAGES, PROBABILITIES, Signature
 from eartheye.telemetry import get_logger
 
@@ -45,7 +45,8 @@ class TritonPredictor:
         timeout_s: time for one call, its repetitions included.
 
     Raises:
-        PredictorUnavailable: the server does not answer, or does not hold this model.
+        PredictorUnavailable: the server does not answer.
+        NotDeployed: it does not hold this model.
     """
 
     def __init__(self, url: str, name: str, version: int, digest: str, signature: Signature, timeout_s: float) -> None:
@@ -55,7 +56,7 @@ class TritonPredictor:
         config = self._ask(lambda limit_s: self._client.get_model_config(**self._model, as_json=True, client_timeout=limit_s))["config"]
         deployed = config.get("parameters", {}).get(DIGEST, {}).get("string_value")
         if deployed != digest:
-            raise PredictorUnavailable(
+            raise NotDeployed(
                 f"Triton at {url} holds '{self._model['model_name']}' from another serving package ({str(deployed)[:12]}, wanted "
                 f"{digest[:12]}): deploy the model again"
             )
@@ -106,4 +107,5 @@ class TritonPredictor:
                 f"Triton at {self._url} did not answer for '{name}' within {self._timeout_s:g} s ({error.message()}): start it, set "
                 "EARTHEYE_TRITON_URL to one that runs, or run in the process with EARTHEYE_PREDICTOR=onnxruntime"
             )
-        return PredictorUnavailable(f"Triton at {self._url} cannot run '{name}' ({error.message()}): deploy the model again")
+        kind = NotDeployed if error.status() == "StatusCode.NOT_FOUND" else PredictorUnavailable
+        return kind(f"Triton at {self._url} cannot run '{name}' ({error.message()}): deploy the model again")

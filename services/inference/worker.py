@@ -46,11 +46,13 @@ LASTING = (
     CorruptBulk,
     WrongBackbone,
 )
-"""What another attempt would not change: the block has failed. Any other `UserError` is about a server or a disk, and waited for."""
+"""What another attempt would not change: the block has failed. Any other `UserError` is about a server or a disk: the block is tried again,
+and as long as an `Outage` lasts."""
 MOST_ATTEMPTS = 5
 """How often a block may end its worker, or fail by a fault, before it is put down as failed: it must not go round for ever."""
-DELIVERY = Delivery(session_s=10.0)
-"""A worker that died should not hold its blocks for long. Source: session timeout of Kafka's clients before 3.0."""
+DELIVERY = Delivery(session_s=10.0, longest_pause_s=10.0)
+"""A worker that died should not hold its blocks for long, nor should one sleep long after an outage has passed. Source of the session
+timeout: Kafka's clients before 3.0."""
 MODELS_KEPT = 2
 
 OpenPredictor = Callable[[Folder, ServingPackage, str, int], Predict]
@@ -83,7 +85,7 @@ class Worker:
 
         Raises:
             RequestRejected: the message names a folder that this service does not use.
-            PredictorUnavailable: the inference server does not answer; the block has no outcome yet.
+            PredictorUnavailable: the inference server does not answer, or does not hold the model; the block has no outcome yet.
         """
         inside_roots(task.scene, self._settings.allowed_roots)
         work = Folder(inside_roots(task.work, [self._settings.job_work]))

@@ -22,7 +22,8 @@ from services.stack.triton_install import TritonProgram, triton_program
 log = get_logger(__name__)
 
 NAME = "triton"
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
+"""It loads what was deployed before it is ready."""
 STOP_LIMIT_S = 20.0
 SHARED_MEMORY_BYTES = 1 << 20
 """First size of the shared memory between server and model; it grows with what is sent. Small, for a container has 64 MB of it."""
@@ -53,7 +54,7 @@ def embedded_triton(repository: Path, log_file: Path, cache: Path) -> Iterator[T
     It ends with the thread that entered the block, even if that is killed.
 
     Args:
-        repository: folder of its models, made if need be. No model is loaded at the start.
+        repository: folder of its models, made if need be. What was deployed there is loaded at the start.
         log_file: takes what the server says, and its models.
         cache: the user's cache folder, where the server is installed.
 
@@ -66,7 +67,7 @@ def embedded_triton(repository: Path, log_file: Path, cache: Path) -> Iterator[T
     url = f"127.0.0.1:{free_port()}"
     with log_file.open("ab") as output:
         process = subprocess.Popen(
-            _command(program, repository, url),
+            [*_command(program, repository, url), *_served_again(repository)],
             env=_environment(program),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -88,10 +89,7 @@ def triton_server() -> Server:
     def prepare(place: Place) -> Launch:
         program, repository = triton_program(place.cache), place.folder(NAME) / "repository"
         repository.mkdir(exist_ok=True)
-        deployed = [f"--load-model={entry.name}" for entry in sorted(repository.iterdir()) if (entry / "config.pbtxt").exists()]
-        # one model that cannot be loaded must not keep the others from being served
-        lenient = ["--exit-on-error=false", "--strict-readiness=false"]
-        command = [*_command(program, repository, place.address(NAME)), *deployed, *lenient]
+        command = [*_command(program, repository, place.address(NAME)), *_served_again(repository)]
         return Launch(command, _own_libraries(program), without=NOT_INHERITED)
 
     def ready(place: Place) -> bool:
@@ -128,6 +126,12 @@ def _command(program: TritonProgram, repository: Path, url: str) -> list[str]:
         "--allow-metrics=false",
         "--exit-timeout-secs=10",
     ]
+
+
+def _served_again(repository: Path) -> list[str]:
+    """Return the options by which a server starts with what was deployed; one model that cannot be loaded does not keep the others away."""
+    whole = [entry.name for entry in sorted(repository.iterdir()) if (entry / "config.pbtxt").exists() and any(entry.glob("*/model.onnx"))]
+    return [*(f"--load-model={name}" for name in whole), "--exit-on-error=false", "--strict-readiness=false"]
 
 
 def _environment(program: TritonProgram) -> dict[str, str]:

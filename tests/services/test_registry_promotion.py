@@ -18,6 +18,7 @@ from eartheye.errors import NothingToRollBackTo, PredictorUnavailable, RequestRe
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, set_alias
 from eartheye.tracking.runs import connect as connect_mlflow
 from services.registry import decide, outbox
+from services.registry import reconcile as reconciling
 from services.registry.decide import judge, promote, roll_back
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
@@ -375,3 +376,14 @@ def test_aliases_that_fell_short_are_set_as_decided(engine, model, versions):
     reconcile(engine, POLICY)
     assert aliases(model) == (versions[1], versions[0])
     assert len(decisions(engine, model)) == 2
+
+
+def test_a_champion_that_the_server_has_lost_is_deployed_again_once_its_decision_is_followed(engine, model, versions, monkeypatch):
+    looked_for = []
+    monkeypatch.setattr(reconciling, "deploy_if_lost", lambda folder, name, version: looked_for.append((name, version)))
+    promote(engine, model, versions[0], asked_by="test", policy=POLICY)
+    reconcile(engine, POLICY)
+    assert (model, versions[0]) not in looked_for
+    assert work_through(engine)
+    reconcile(engine, POLICY)
+    assert (model, versions[0]) in looked_for

@@ -15,14 +15,17 @@ from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from eartheye.errors import PredictorUnavailable, TritonCannotRun
+from components.deployer.run import deploy, deploy_if_lost
+from eartheye.errors import NotDeployed, PredictorUnavailable, TritonCannotRun
 from eartheye.predictor.onnxruntime import OnnxRuntimePredictor
 from eartheye.predictor.signature import Signature
 from eartheye.predictor.triton import DIGEST, TritonPredictor, served_name
-from eartheye.settings import load
+from eartheye.settings import Settings, load
+from eartheye.store import Folder
 from services.stack import triton_install
 from services.stack.triton import embedded_triton
 from services.stack.triton_install import check_machine, triton_program
+from tests.services.registry_candidate import write_serving
 
 pytestmark = pytest.mark.server
 PYTHON_MODEL = Path(__file__).parents[2] / "components" / "deployer" / "python_backend.py.txt"
@@ -129,12 +132,12 @@ def test_two_versions_are_served_side_by_side(server, deployed, tmp_path):
 
 
 def test_another_package_under_the_same_version_is_refused(server, deployed):
-    with pytest.raises(PredictorUnavailable, match=r"'landcover-v3' from another serving package \(dddd.*deploy the model again"):
+    with pytest.raises(NotDeployed, match=r"'landcover-v3' from another serving package \(dddd.*deploy the model again"):
         TritonPredictor(server.url, "landcover", 3, "0" * 64, DENSE, timeout_s=30)
 
 
 def test_a_model_that_is_not_deployed_is_named(server):
-    with pytest.raises(PredictorUnavailable, match=r"cannot run 'nothing-v1'.*deploy the model again"):
+    with pytest.raises(NotDeployed, match=r"cannot run 'nothing-v1'.*deploy the model again"):
         TritonPredictor(server.url, "nothing", 1, "0" * 64, DENSE, timeout_s=30)
 
 
@@ -151,6 +154,44 @@ def test_a_model_that_cannot_be_loaded_says_why(server, tmp_path):
     put_in_repository(server.repository, "broken", 1, broken, DENSE, "a" * 64)
     with pytest.raises(InferenceServerException, match=r"model\.onnx"):
         ask_to_load(server.url, "broken", 1)
+
+
+def test_what_was_deployed_is_served_again_by_the_next_server_and_broken_entries_are_passed_over(program, tmp_path):
+    repository, serving = tmp_path / "repository", Folder(tmp_path / "serving")
+    package = write_serving(serving)
+    with embedded_triton(repository, tmp_path / "triton.log", load().cache) as server:
+        deploy(serving, "landcover", 3, settings_of(server))
+    cut_off = repository / ".part-x" / "landcover-v4"
+    shutil.copytree(repository / "landcover-v3", cut_off)
+    shutil.copytree(repository / "landcover-v3", repository / "half-v1")
+    (repository / "half-v1" / "3" / "model.onnx").unlink()
+    shutil.copytree(repository / "landcover-v3", repository / "damaged-v1")
+    (repository / "damaged-v1" / "3" / "model.onnx").write_bytes(b"no model")
+    with embedded_triton(repository, tmp_path / "triton.log", load().cache) as server:
+        predict = TritonPredictor(server.url, "landcover", 3, package.digest, Signature.of(package), timeout_s=30)
+        assert predict(np.zeros((1, 3, 32, 32), np.float32)).any()
+        predict.close()
+        for lost in ("half", "damaged"):
+            with pytest.raises(PredictorUnavailable, match=f"cannot run '{lost}-v1'"):
+                TritonPredictor(server.url, lost, 1, package.digest, Signature.of(package), timeout_s=1)
+
+
+def test_a_version_is_deployed_again_where_the_server_has_lost_it(server, tmp_path):
+    serving = Folder(tmp_path / "serving")
+    write_serving(serving, title="lost")
+    assert deploy_if_lost(serving, "lost", 2, settings_of(server)).difference == 0
+    assert deploy_if_lost(serving, "lost", 2, settings_of(server)) is None
+    write_serving(serving, title="found")
+    assert deploy_if_lost(serving, "lost", 2, settings_of(server)).difference == 0
+    assert [entry.name for entry in server.repository.iterdir() if entry.name.startswith((".", "lost"))] == ["lost-v2"]
+
+
+def test_nothing_is_lost_in_the_process(tmp_path):
+    assert deploy_if_lost(Folder(tmp_path), "landcover", 1, Settings(predictor="onnxruntime")) is None
+
+
+def settings_of(server):
+    return Settings(predictor="triton", triton_url=server.url, triton_repository=server.repository, triton_backend="python")
 
 
 def processes_of(folder: Path) -> list[int]:

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from eartheye.contracts.messages import REJECTED, Assembly, JobRequest
-from eartheye.errors import RequestRejected
+from eartheye.errors import PredictorUnavailable, RequestRejected
 
 
 def ask(number):
@@ -58,6 +58,22 @@ def test_a_handler_that_fails_for_a_while_is_tried_again(bus, topic, consuming, 
     with consuming(topic, handle):
         until(lambda: len(tries) == 3)
     assert tries == [ask(1)] * 3
+
+
+def test_an_outage_is_waited_for_longer_than_a_failure(bus, topic, consuming, until, rejected):
+    tries = []
+
+    def handle(message):
+        tries.append(message)
+        if len(tries) < 8:
+            raise PredictorUnavailable("the model is not there yet")
+
+    bus.publish(topic, "a", ask(1))
+    bus.publish(topic, "a", ask(2))
+    with consuming(topic, handle):
+        until(lambda: len(tries) == 9)
+    assert tries == [ask(1)] * 8 + [ask(2)]
+    assert rejected(topic, 0) == []
 
 
 def test_a_message_that_keeps_failing_is_given_up_and_the_next_goes_on(bus, topic, consuming, until, rejected):
