@@ -1,0 +1,37 @@
+"""What a demonstration is run on, and what it refuses before it makes anything."""
+
+import pytest
+
+from eartheye.errors import InvalidCatalogue, InvalidConfig
+from services.demo.run import choose_inputs, run_demo
+from services.world.create import create_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "world"
+    create_world(folder, size_km=1.0)
+    return folder
+
+
+def test_a_folder_of_the_synthetic_world_takes_the_chain_that_is_shipped_for_it(world, tmp_path):
+    inputs = choose_inputs(tmp_path, world, None, None)
+    assert (inputs.data, inputs.catalogue, inputs.chain.name) == (world, world / "catalogue.yaml", "world.yaml")
+
+
+def test_another_data_folder_needs_a_chain(tmp_path):
+    (tmp_path / "catalogue.yaml").write_text("title: t\nlicence: CC0\nattribution: nobody\n")
+    with pytest.raises(InvalidCatalogue, match="give --chain FILE"):
+        choose_inputs(tmp_path / "run", tmp_path, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [({"chain": "nope.yaml"}, InvalidConfig), ({"catalogue": "nope.yaml"}, InvalidCatalogue)],
+    ids=["chain", "catalogue"],
+)
+def test_a_file_that_is_not_there_is_told_before_a_world_is_drawn(given, refused, tmp_path):
+    wanted = {"data": None, "catalogue": None, "chain": None} | {name: tmp_path / file for name, file in given.items()}
+    with pytest.raises(refused, match=r"nope\.yaml is missing"):
+        run_demo(tmp_path / "run", size_km=1.0, seed=0, **wanted)
+    assert not (tmp_path / "run").exists()
