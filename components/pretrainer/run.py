@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,8 +40,10 @@ class Resources:
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     loader_threads: int = min(8, os.cpu_count() or 1)
     """Threads that decode tiles and cut views."""
-    checkpoint_every_s: float = 300.0
-    """Time between checkpoints: what an interruption can cost."""
+    checkpoint_every_s: float = 30.0
+    """Shortest time between checkpoints: what an interruption can cost, at least."""
+    checkpoint_share: float = 0.02
+    """Of the time, that writing checkpoints may take up; those of a large training come less often."""
 
 
 def pretrain(
@@ -65,7 +66,7 @@ def pretrain(
         checkpoint: where the training saves itself; of no use once the backbone is there.
         backbone: where the package goes: the teacher's weights, `split.parquet` with the
             tiles it has seen, and `history.parquet` with a row of figures for each step.
-        resources: device, threads, time between checkpoints.
+        resources: device, threads, how often it saves itself.
 
     Raises:
         NotFinished: `tiles` or `curated` is still to be made.
@@ -127,7 +128,7 @@ def train(
         config: how to train.
         checkpoint: where the training saves itself.
         made_from: digest of configuration and inputs.
-        resources: device, threads, time between checkpoints.
+        resources: device, threads, how often it saves itself.
         tracked: gets the figures with each checkpoint.
 
     Returns:
@@ -141,18 +142,19 @@ def train(
         rows = found["history"].tolist()
     reported = 0  # a run begins with the process, and is told what earlier ones did too
 
-    def save() -> None:
-        history = torch.tensor(rows, dtype=torch.float64)
-        checkpoints.save(checkpoint, made_from, training.step, training.state() | {"history": history})
-
     def report() -> None:
         nonlocal reported
         for place, figure in enumerate(FIGURES):
             tracked.history(f"pretrain/{figure}", {step: rows[step][place] for step in range(reported, len(rows))})
         reported = len(rows)
 
+    def keep() -> None:
+        history = torch.tensor(rows, dtype=torch.float64)
+        checkpoints.save(checkpoint, made_from, training.step, training.state() | {"history": history})
+        report()
+
     loader = ViewLoader(tiles, chosen, config.views, batch_size=config.batch_size, seed=config.seed, threads=resources.loader_threads)
-    saved = time.monotonic()
+    pace = checkpoints.Pace(resources.checkpoint_every_s, resources.checkpoint_share)
     with (
         progress_of("pretraining", config.steps, training.step) as advance,
         closing(loader.batches(training.step, config.steps)) as batches,
@@ -161,10 +163,8 @@ def train(
             figures = training.advance(views)
             rows.append(list(figures.values()))
             advance(note=f"loss {figures['loss']:.3f}")
-            if training.step == config.steps or time.monotonic() - saved >= resources.checkpoint_every_s:
-                save()
-                report()
-                saved = time.monotonic()
+            if training.step == config.steps or pace.due():
+                pace.keep(keep)
     report()
     return training, pd.DataFrame(rows, columns=list(FIGURES))
 

@@ -40,7 +40,7 @@ CONFIG = PretrainConfig(
     precision="float32",
     holdout=SplitConfig(test_share=0.3, validation_share=0.0),
 )
-EACH_STEP = Resources(device="cpu", loader_threads=2, checkpoint_every_s=0)
+EACH_STEP = Resources(device="cpu", loader_threads=2, checkpoint_every_s=0, checkpoint_share=math.inf)
 SELDOM = Resources(device="cpu", loader_threads=1, checkpoint_every_s=3600)
 
 pytestmark = pytest.mark.usefixtures("mlflow")
@@ -181,6 +181,20 @@ def test_a_training_killed_twice_ends_with_the_weights_of_one_never_interrupted(
     for name in ("model.safetensors", "history.parquet", "split.parquet"):
         assert (root / "backbone").read(name) == (trained / "backbone").read(name)
     assert len(checkpoints.finished(root / "checkpoint")) == 2
+
+
+def test_a_checkpoint_follows_after_its_time_and_after_fifty_times_what_the_last_one_took():
+    now_s = [0.0]
+    pace = checkpoints.Pace(30.0, 0.02, clock=lambda: now_s[0])
+
+    def next_due_s(cost_s):
+        while not pace.due():
+            now_s[0] += 1
+        due_s = now_s[0]
+        pace.keep(lambda: now_s.__setitem__(0, due_s + cost_s))
+        return due_s
+
+    assert [next_due_s(cost_s) for cost_s in (0.5, 2.0, 0.25, 1.0)] == [30, 30.5 + 30, 62.5 + 100, 162.75 + 30]
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
