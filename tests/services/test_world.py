@@ -88,7 +88,11 @@ def test_the_catalogue_names_what_is_there(folder):
     assert all((folder / path).is_file() for path in named)
     assert [scene.quarter for scene in catalogue.scenes] == ["2023Q1", "2023Q2", "2023Q3", "2023Q4", "2024Q3", None]
     assert [scene.path for scene in catalogue.scenes if not scene.pretrain] == ["mosaic_2024Q3.tif"]
-    assert [c.value for c in catalogue.labels[0].classes] == [1, 2, 3, 4, 5, 6, 7]
+    assert [labels.path for labels in catalogue.labels] == ["classes_1m.tif", "classes_1m_2024.tif"]
+    assert [labels.scenes for labels in catalogue.labels] == [tuple(MOSAICS[:4]), tuple(MOSAICS[4:])]
+    for labels in catalogue.labels:
+        assert (folder / labels.path).is_file()
+        assert [c.value for c in labels.classes] == [1, 2, 3, 4, 5, 6, 7]
 
 
 # --- truth
@@ -189,6 +193,14 @@ def test_changed_ground_was_of_the_class_that_the_change_begins_with(folder):
     truth = pixels(folder / "classes_1m.tif")[0]
     for change in gpd.read_file(folder / "changes.gpkg").itertuples():
         assert np.mean(truth[burnt(folder, gpd.GeoSeries([change.geometry]))] == change.class_before) > 0.99
+
+
+def test_the_two_truths_differ_in_the_changes_and_there_as_those_say(folder):
+    changes = gpd.read_file(folder / "changes.gpkg")
+    before, after = (pixels(folder / file)[0] for file in ("classes_1m.tif", "classes_1m_2024.tif"))
+    assert np.array_equal(before != after, burnt(folder, changes.geometry))
+    for change in changes.itertuples():
+        assert set(after[burnt(folder, gpd.GeoSeries([change.geometry]))]) == {change.class_after}
 
 
 def test_only_the_fourth_quarter_lacks_ground_and_its_mask_says_where(folder):

@@ -5,10 +5,12 @@ import pytest
 import shapely
 from scipy import ndimage
 
+from services.world.catalogue import SMALLEST_WIDTH_M
 from services.world.config import WorldConfig
+from services.world.cover import Cover
 from services.world.craft import draw_craft
-from services.world.ground import GroundMaker
-from services.world.materials import Material, key, palette
+from services.world.ground import MARGIN_PX, GroundMaker
+from services.world.materials import TINTS, TONES, Material, key, palette
 from services.world.noise import Block, fractal_noise, nearest_point, refined, smooth_noise
 from services.world.plan import make_plan
 from services.world.render import Renderer
@@ -100,6 +102,42 @@ def test_roads_and_buildings_keep_apart(plan):
 
 
 # --- ground and scenes
+
+
+WATERS, TREES, GRASSES = {Material.WATER, Material.POOL}, {Material.EVERGREEN, Material.DECIDUOUS}, {Material.GRASS, Material.DRY_GRASS}
+BARE = {Material.SOIL, Material.SAND, Material.ROCK}
+STRANGE = [
+    (Cover.FOREST, {Material.GRASS}),  # clearings
+    (Cover.GRASSLAND, TREES),
+    (Cover.CROPLAND, TREES),
+    (Cover.WETLAND, TREES),
+    (Cover.WETLAND, WATERS),
+    (Cover.BUILT_UP, TREES),
+    (Cover.BUILT_UP, GRASSES),
+    (Cover.BUILT_UP, BARE),
+    (Cover.OTHER, TREES),
+]
+STRANGE += [(cover, WATERS) for cover in Cover if cover not in (Cover.WATER, Cover.WETLAND)]
+
+
+@pytest.fixture(scope="module")
+def surface(plan):
+    """Class and material of every pixel of a world."""
+    ground, inner = GroundMaker(plan, after=False).make(Block(0, 0, 1200, 1200)), slice(MARGIN_PX, -MARGIN_PX)
+    return ground.classes[inner, inner], (ground.key // (TONES * TINTS))[inner, inner]
+
+
+@pytest.mark.parametrize(("cover", "materials"), STRANGE)
+def test_what_is_of_another_class_is_narrower_than_the_smallest_width_of_a_class(surface, cover, materials):
+    classes, material = surface
+    strange = (classes == cover) & np.isin(material, list(materials))
+    largest_circle_m = 2 * ndimage.distance_transform_edt(np.pad(strange, 1)).max() - 1
+    assert largest_circle_m < SMALLEST_WIDTH_M
+
+
+def test_wetland_has_creeks_and_pools(surface):
+    classes, material = surface
+    assert 0.05 < np.mean(material[classes == Cover.WETLAND] == Material.POOL) < 0.3
 
 
 def test_the_ground_does_not_depend_on_the_blocks_it_is_made_in(plan):
