@@ -12,8 +12,8 @@ from rasterio.features import geometry_mask
 
 from components.tiler.truth import read_polygons
 from eartheye.blocks.polygons import geodesic_area_m2
-from eartheye.contracts import Catalogue, Map, ServingPackage
-from eartheye.contracts.catalogue import RasterLabels, Terms, VectorLabels
+from eartheye.contracts import Catalogue, Map, Report, ServingPackage
+from eartheye.contracts.catalogue import Terms, VectorLabels
 from eartheye.raster import open_scene
 from eartheye.store import Bulk, Folder
 from eartheye.tiles import TileSet
@@ -22,6 +22,7 @@ from pipelines.config import ChainConfig, MapConfig
 from pipelines.requests import map_folder
 from services.demo.report import map_figures
 from services.demo.report.agreement import LEAST_IOU, Matches, cut_out, match_polygons, pixel_iou
+from services.demo.report.map_truth import raster_truth, shows, truth_words, worth_of, worth_words
 from services.demo.report.section import Section
 from services.demo.report.unseen import split_of, unseen_ground
 from services.demo.report.wording import counted
@@ -69,27 +70,39 @@ def map_section(
         section.rows.append([str(name), f"{len(of_class):,}", f"{of_class['area_m2'].sum() / M2_PER_HA:,.1f}"])
 
     head = next(head for head in config.heads if head.title == wanted.model)
-    labels = next((labels for labels in catalogue.labels if labels.name == head.finetuner.samples.label_set), None)
+    label_set = head.finetuner.samples.label_set
+    labels = next((labels for labels in catalogue.labels if labels.name == label_set), None)
+    raster = raster_truth(catalogue, label_set, wanted.scene)
     scene = next(scene for scene in catalogue.scenes if scene.path == wanted.scene)
     credit = credit_of(catalogue, scene)
     with open_scene(str(data / scene.path), bands=scene.bands) as opened:
         gsd_m = scene.gsd_m or opened.gsd_m
     channels = [scene.bands.index(band) + 1 for band in dict.fromkeys(scene.channels)]
     overview = map_figures.read_overview(str(data / scene.path), str(folder.local(made.raster)), channels, gsd_m)
+    unseen = unseen_ground(tiles.index, split_of(root / f"heads/{wanted.model}/model"), overview.crs, overview.extent)
     if isinstance(labels, VectorLabels) and labels.scene == scene.path:
         truth = read_polygons(Folder(data), labels, overview.crs)
         burnt = map_figures.burn_truth(truth, labels.background.value, labels.foreground.value, overview)
-        unseen = unseen_ground(tiles.index, split_of(root / f"heads/{wanted.model}/model"), overview.crs, overview.extent)
         picture = map_figures.map_beside_scene(overview, burnt, serving.classes, unseen)
         section.picture("Scene, map and truth", picture, credit)
         if not unseen.is_empty:
             mapped = polygons.loc[polygons["name"] == labels.foreground.name, "geometry"]
             held = hold(mapped, truth, unseen, wanted.min_area_m2, labels.foreground.value, overview, burnt)
             add_unseen(section, held, labels.foreground.name, overview, credit)
+    elif raster is not None:
+        shown = map_figures.read_truth(str(data / raster.path), overview)
+        of_scene = shows(raster, wanted.scene)
+        section.words.append(truth_words(raster, wanted.scene))
+        if not unseen.is_empty:
+            worth = worth_of(folder.local(made.raster), data / raster.path, serving.classes, unseen)
+            section.words.append(worth_words(worth, Report.read(root / f"heads/{wanted.model}/report"), same_date=of_scene))
+            section.header.append("IoU on unseen ground")
+            for row in section.rows:
+                row.append(figure(worth.per_class.get(row[0])))
+        caption = "Scene, map and truth" if of_scene else "Scene, map, and the truth of other scenes"
+        section.picture(caption, map_figures.map_beside_scene(overview, shown, serving.classes, unseen), credit)
     else:
-        raster = map_figures.read_truth(str(data / labels.path), overview) if isinstance(labels, RasterLabels) else None
-        caption = "Scene, map and truth" if raster is not None else "Scene and map"
-        section.picture(caption, map_figures.map_beside_scene(overview, raster, serving.classes, shapely.Polygon()), credit)
+        section.picture("Scene and map", map_figures.map_beside_scene(overview, None, serving.classes, shapely.Polygon()), credit)
     section.links = [
         (name, local_copy(run, f"maps/{wanted.title}/v{made.model_version}", folder, bulk))
         for name, bulk in (("COG", made.raster), ("polygons", made.polygons), ("STAC item", made.stac))
