@@ -1,25 +1,64 @@
 """The console command: every command teaches, and a user error is one line and exit code 2."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
+from services.cli.main import command_line
+
 COMMANDS = (
     "demo", "world create", "cells", "sample", "tile", "curate", "pretrain", "finetune", "evaluate", "export", "register", "deploy",
-    "predict", "pipeline compile", "pipeline run", "pipeline submit", "promote", "map", "serve",
+    "predict", "pipeline compile", "pipeline run", "pipeline submit", "promote", "rollback", "map", "serve", "stack logs",
+    "admin key create", "admin key revoke",
 )  # fmt: skip
+"""Commands that take an argument or an option."""
+BARE = ("topics", "buckets", "database upgrade", "database status", "stack up", "stack status", "stack down", "admin key list")
+"""Commands that need none."""
+EXAMPLE = r"Examples?: .*?\beartheye {} {}"
 
 
 def eartheye(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "services.cli.main", *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
+def help_of(capsys, command: str, listing: bool = False) -> str:
+    """Return the page of a command on one line."""
+    command_line(listing)([*command.split(), "--help"], result_action="return_value")
+    return " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_an_example(command):
-    told = eartheye(*command.split(), "--help")
+def test_help_shows_an_example(command, capsys):
+    page = help_of(capsys, command)
+    assert re.search(EXAMPLE.format(command, r"\S"), page.partition("╭")[0]), page
+    assert not re.search(r"--([\w-]+\.)?(no|empty)-", page)
+
+
+@pytest.mark.parametrize("command", BARE)
+def test_help_of_a_command_without_arguments_shows_it_whole(command, capsys):
+    assert re.search(EXAMPLE.format(command, "").rstrip(), help_of(capsys, command))
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *BARE])
+def test_every_option_has_words(command):
+    _, apps, _ = command_line(listing=False).parse_commands(command.split())
+    shown = [argument for argument in apps[-1].assemble_argument_collection(parse_docstring=True) if argument.show]
+    assert [argument.name for argument in shown if not argument.parameter.help] == []
+
+
+def test_the_list_of_commands_tells_of_each(capsys):
+    page = help_of(capsys, "", listing=True)
+    assert "tile Cut tiles and masks" in page
+    assert page.count("Try eartheye demo") == 1
+    assert "Try eartheye demo" not in help_of(capsys, "tile")
+
+
+def test_help_is_found_on_the_console():
+    told = eartheye("tile", "--help")
     assert told.returncode == 0, told.stderr
-    assert f"eartheye {command}" in told.stdout.replace("\n", " ")
+    assert "Example: eartheye tile" in told.stdout
 
 
 @pytest.mark.parametrize(
@@ -41,9 +80,30 @@ def test_a_user_error_is_one_line_and_exit_code_2(arguments, words, tmp_path, mo
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("sample", "cells", "sites", "--target-sites", "0"), "--target-sites 0: it should be greater than 0"),
+        (("map", "--job", "a/b", "--scene", "s", "--model", "m", "--output", "o"), "--job a/b: it should match pattern"),
+        (
+            ("pretrain", "t", "c", "b", "--checkpoint", "k", "--views.local-views", "x"),
+            "--views.local-views x: it should be a valid integer",
+        ),
+        (("tile", "data", "tiles", "--chip-px", "99999"), "--chip-px 99999: it should be less than or equal to 8192"),
+        (("world", "create", "w", "--size-km", "wide"), 'unable to convert "wide" into float; see eartheye world create --help'),
+    ],
+)
+def test_a_malformed_option_is_one_line_and_exit_code_2(arguments, words):
+    told = eartheye(*arguments)
+    assert told.returncode == 2
+    assert words in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+    assert "pydantic" not in told.stderr
+
+
 def test_an_unknown_option_is_refused_with_a_suggestion():
     told = eartheye("sample", "cells", "sites", "--target-site", "5")
-    assert told.returncode != 0
+    assert told.returncode == 2
     assert "--target-sites" in told.stdout + told.stderr
 
 

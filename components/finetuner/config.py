@@ -70,6 +70,7 @@ class FinetuneConfig(BaseModel):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the frozen backbone's matrix products."""
     seed: int = Field(0, ge=0)
+    """Another seed draws other weights and another order of the windows."""
 
     @model_validator(mode="after")
     def _has_masks(self) -> Self:

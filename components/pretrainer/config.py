@@ -59,8 +59,11 @@ class HeadConfig(BaseModel):
     model_config = MODEL
 
     hidden: int = Field(2048, gt=0)
+    """Width of the two hidden layers."""
     bottleneck: int = Field(256, gt=0)
+    """Width of the layer before the prototypes."""
     prototypes: int = Field(65536, gt=0)
+    """Classes that nobody named, to which student and teacher assign what they see."""
 
 
 class PretrainConfig(BaseModel):
@@ -75,22 +78,22 @@ class PretrainConfig(BaseModel):
     centring: Literal["sinkhorn_knopp", "moving_average"] = "sinkhorn_knopp"
     """How the teacher is kept from collapsing. Source: DINOv2."""
     teacher_temperature: float = Field(0.07, gt=0)
-    """Source: DINOv2."""
+    """How sharp the teacher's targets are: lower is sharper. Source: DINOv2."""
     teacher_temperature_start: float = Field(0.04, gt=0)
-    """Source: DINOv2."""
+    """The teacher's temperature at the first step. Source: DINOv2."""
     teacher_temperature_warmup: float = Field(0.3, ge=0, le=1)
     """Share of the steps over which the temperature rises: 30 of DINO's 100 epochs."""
     momentum: float = Field(0.992, ge=0, le=1)
     """m of equation (5): how much of the teacher stays in a step. Source: the report. A run of fewer than 500 steps wants less."""
 
     steps: int = Field(125_000, gt=0)
-    """Source: DINOv2, 100 epochs of 1,250 steps."""
+    """Steps of the optimiser. Source: DINOv2, 100 epochs of 1,250 steps."""
     batch_size: int = Field(1024, gt=1)
     """Sites in a step, over all processes. Source: DINOv2 (ViT-L on ImageNet-22k: 2048; ImageNet-1k: 1024)."""
     learning_rate: float = Field(4e-3, gt=0)
     """Peak, for a batch of 1024 sites; another batch takes it times sqrt(batch / 1024). Source: DINOv2."""
     learning_rate_final: float = Field(1e-6, ge=0)
-    """Source: DINOv2; scaled likewise."""
+    """At the last step, scaled likewise. Source: DINOv2."""
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of the steps over which the learning rate rises from 0. Source: DINOv2, 10 of 100 epochs."""
     weight_decay: float = Field(0.04, ge=0)
@@ -104,3 +107,4 @@ class PretrainConfig(BaseModel):
     holdout: SplitConfig | None = None
     """The test part of this split is left out of pretraining; None takes every tile that was kept."""
     seed: int = Field(0, ge=0)
+    """Another seed draws other weights, sites and crops."""

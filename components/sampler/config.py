@@ -29,15 +29,22 @@ class ClassRatio(BaseModel):
     of what sub-metre imagery shows, and little to open water, snow and bare ground, which are alike everywhere.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     forest: float = Field(0.2, ge=0, le=1)
+    """Share of forest."""
     grassland: float = Field(0.15, ge=0, le=1)
+    """Share of grassland."""
     cropland: float = Field(0.2, ge=0, le=1)
+    """Share of cropland."""
     water: float = Field(0.05, ge=0, le=1)
+    """Share of water."""
     wetland: float = Field(0.05, ge=0, le=1)
+    """Share of wetland."""
     built_up: float = Field(0.3, ge=0, le=1)
+    """Share of built-up land."""
     other: float = Field(0.05, ge=0, le=1)
+    """Share of what is none of these, as bare ground and snow."""
 
     @model_validator(mode="after")
     def _draws_something(self) -> Self:

@@ -73,10 +73,13 @@ class JobRequest(BaseModel):
     model_config = MESSAGE
     kind: Literal["job-request/1"] = "job-request/1"
     job: str = Field(pattern=NAME)
+    """Names the job: asked again under the same name, it is the same job."""
     scene: str = Field(max_length=1024)
     """Path or URI of the raster, inside the allowed roots."""
     model: str = Field(pattern=NAME)
+    """Name of the registered model."""
     alias: str = Field("champion", pattern=NAME)
+    """Which of its versions, by the alias that the registry gave."""
     area: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
     """West, south, east, north in the scene's reference system; None for the whole scene."""
     bands: tuple[str, ...] | None = None

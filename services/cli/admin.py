@@ -3,7 +3,14 @@
 import datetime as dt
 from typing import Literal
 
+from cyclopts import App
 
+admin = App(name="admin", help="Give, list and revoke the keys of the admin service.")
+key = App(name="key", help="Give, list and revoke API keys.")
+admin.command(key)
+
+
+@key.command
 def create(name: str, *, role: Literal["viewer", "operator", "promoter", "admin"] = "viewer", days: int | None = None) -> None:
     """Give an API key. Its token is printed once and kept nowhere.
 
@@ -28,6 +35,7 @@ def create(name: str, *, role: Literal["viewer", "operator", "promoter", "admin"
     print(create_key(_engine(), name, Role(role), "command line", lifetime).token)
 
 
+@key.command(name="list")
 def list_keys() -> None:
     """List the API keys, the newest first.
 
@@ -47,6 +55,7 @@ def list_keys() -> None:
     Console(highlight=False).print(table)
 
 
+@key.command(name="revoke")
 def revoke(key: str) -> None:
     """End an API key for good.
 

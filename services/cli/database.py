@@ -1,6 +1,11 @@
 """Commands that look after the platform's database."""
 
+from cyclopts import App
 
+database = App(name="database", help="Bring the platform's database to the schema of this release.")
+
+
+@database.command
 def upgrade() -> None:
     """Bring the database of the settings to the schema of this release; all of it or nothing.
 
@@ -14,6 +19,7 @@ def upgrade() -> None:
     print(f"schema {after.found}, nothing to do" if before.current else f"schema {before.found or 'none'} -> {after.found}")
 
 
+@database.command
 def status() -> None:
     """Say which schema the database of the settings has, and which this release needs.
 

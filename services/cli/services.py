@@ -7,6 +7,12 @@ from cyclopts import Parameter
 from eartheye.contracts.messages import JobRequest
 
 
+class MapRequest(JobRequest):
+    """What is asked for; its kind is the command's own."""
+
+    kind: Annotated[Literal["job-request/1"], Parameter(show=False)] = "job-request/1"
+
+
 def promote(model: str, version: int, *, expected_champion: int | None = None, asked_by: str = "command line") -> None:
     """Ask that a model version become the champion; the gate decides, and says why.
 
@@ -60,7 +66,7 @@ def rollback(model: str, *, expected_champion: int | None = None, asked_by: str 
     print(f"{model} version {result.version} is the champion" if result.version else f"{model} has no champion")
 
 
-def map(*, request: Annotated[JobRequest, Parameter(name="*")], timeout_s: float = 3600.0) -> None:
+def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float = 3600.0) -> None:
     """Ask the inference service for a map of a scene, and wait for it.
 
     Example: `eartheye map --job harbour-1 --scene data/harbour.tif --model landcover --output runs/maps/harbour`

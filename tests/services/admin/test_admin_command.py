@@ -7,7 +7,7 @@ import pytest
 from eartheye import settings
 from eartheye.database import connect
 from services.admin.keys.store import check_token
-from services.cli.main import app
+from services.cli.main import command_line
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def database(tmp_path, monkeypatch):
 
 
 def run(*words: str) -> None:
-    app(list(words), result_action="return_value")
+    command_line(listing=False)(list(words), result_action="return_value")
 
 
 def test_a_key_is_given_listed_and_revoked(capsys):
