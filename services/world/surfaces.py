@@ -10,7 +10,7 @@ from services.world.fields import lay_fields
 from services.world.materials import Material
 from services.world.noise import Block, Float, grain, mix, nearest_point, smooth_noise, unit
 
-SPOT_SPACING_M, SPOT_M = 16.0, 6.6
+SPOT_SPACING_M, SPOT_M = 16.0, 6.2
 """Spacing of the pools of a wetland and of the lawns of a town, and the radius of the largest: no class of their own, they stay narrow."""
 
 
@@ -118,7 +118,7 @@ def _grassland(noise: Noise) -> Surface:
     material = np.where(dry > 0.6, Material.DRY_GRASS, Material.GRASS).astype(np.uint8)
     tone = 0.46 + 0.1 * noise.small + 0.11 * noise.middle + 0.07 * noise.fine + 0.1 * (noise.grain - 0.5)
     # paths that animals and people have trodden follow the zero lines of a smooth field
-    path = np.abs(noise.large + 0.15 * noise.middle) < 0.02
+    path = np.abs(noise.large + 0.4 * noise.middle + 0.1 * noise.small) < 0.02
     material[path] = Material.TRACK
     return material, tone, 0.5 * noise.large + 0.3 * noise.middle
 
@@ -138,7 +138,7 @@ def _water(noise: Noise, into_water_m: Float) -> Surface:
 
 def _spots(x: Float, y: Float, noise: Noise, salt: int) -> tuple[Float, Float]:
     """Return (height, width) how deep a pixel lies in a spot, 1 in its middle, 0 at its edge and less beyond, and the draw of the spot."""
-    middle = nearest_point(x + 1.6 * noise.small, y + 1.6 * noise.small_too, SPOT_SPACING_M, 0.17, salt)
+    middle = nearest_point(x + 1.6 * noise.small, y + 1.6 * noise.small_too, SPOT_SPACING_M, 0.12, salt)
     return 1 - np.hypot(middle.dx, middle.dy) / (SPOT_M * (0.35 + 0.65 * unit(middle.bits))), unit(mix(middle.bits))
 
 
@@ -146,7 +146,7 @@ def _wetland(x: Float, y: Float, noise: Noise, salt: int) -> Surface:
     depth, draw = _spots(x, y, noise, salt + 92)
     creek = np.abs(noise.large + 0.5 * noise.middle)
     # pools keep away from the creeks, so that the two never make one broad water
-    pool = (creek < 0.03) | ((depth > 0) & (draw < 0.55 + 0.3 * noise.middle) & (creek > 0.13))
+    pool = (creek < 0.025) | ((depth > 0) & (draw < 0.55 + 0.3 * noise.middle) & (creek > 0.13))
     wet = np.where(pool, Material.POOL, np.where(noise.large + 0.5 * noise.small > 0.1, Material.REED, Material.SEDGE)).astype(np.uint8)
     tussocks = 0.46 + 0.17 * noise.fine + 0.16 * noise.small + 0.1 * noise.middle
     return wet, np.where(pool, 0.33 + 0.05 * noise.small, tussocks), 0.5 * noise.middle

@@ -109,6 +109,7 @@ BARE = {Material.SOIL, Material.SAND, Material.ROCK}
 STRANGE = [
     (Cover.FOREST, {Material.GRASS}),  # clearings
     (Cover.GRASSLAND, TREES),
+    (Cover.GRASSLAND, {Material.TRACK}),
     (Cover.CROPLAND, TREES),
     (Cover.WETLAND, TREES),
     (Cover.WETLAND, WATERS),
