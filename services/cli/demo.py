@@ -15,8 +15,9 @@ def demo(
 ) -> None:
     """Run the whole chain, from imagery to a served map, and write a report with pictures.
 
-    Without `--data` it makes a synthetic world first. Everything runs in this process and its children: no server, no account; with
-    `--stack` on the servers of `eartheye stack up`. Started again it goes on where it stopped; finished, it says so.
+    Without `--data` it makes a synthetic world first. It starts servers of its own, in this process and its children, whatever servers
+    `EARTHEYE_*` variables name: no account is needed. With `--stack` it uses those of `eartheye stack up`. Started again it goes on where
+    it stopped; finished, it says so.
 
     Examples: `eartheye demo`; `eartheye demo --data ~/imagery --run runs/imagery`; `eartheye demo --stack`
 

@@ -10,19 +10,20 @@ import pyarrow.parquet as pq
 
 from eartheye import __version__
 from eartheye.contracts import Catalogue, Cells, Curated, ModelPackage, Report, ServingPackage, Sites
+from eartheye.database import connect
 from eartheye.grid import EaseGrid
 from eartheye.raster import open_scene
 from eartheye.store import Folder
 from eartheye.tiles import TileSet
 from eartheye.tracking import CHAMPION, alias_version
 from pipelines.config import ChainConfig, HeadConfig, SamplingConfig
-from pipelines.requests import register_candidate, request_promotion
 from services.demo.report import limits, tile_figures
 from services.demo.report.map_section import credit_of, map_section
 from services.demo.report.section import Section
 from services.demo.report.sites_figure import sites_map
 from services.demo.report.unseen import split_of
 from services.demo.report.wording import counted, sentence, spread
+from services.registry.standing import decisions
 
 
 def write_report(
@@ -45,7 +46,7 @@ def write_report(
         tiles_section(root, tiles),
         backbone_section(root, config, tiles),
         *(head_section(root, head, tiles) for head in config.heads),
-        registry_section(root, config),
+        registry_section(config),
         *(map_section(run, root, data, catalogue, wanted, config, tiles) for wanted in config.maps),
         timing_section(servers, seconds),
     ]
@@ -176,15 +177,14 @@ def head_section(root: Folder, head: HeadConfig, tiles: TileSet) -> Section:
     return section
 
 
-def registry_section(root: Folder, config: ChainConfig) -> Section:
-    """Models, aliases, and the gate's words."""
+def registry_section(config: ChainConfig) -> Section:
+    """Models, aliases, and the gate's words when it was asked last."""
     section = Section("Registry", header=["model", "champion", "gate"])
     for head in config.heads:
-        folder = root / f"heads/{head.title}"
-        candidate = register_candidate(head.title, folder / "model", folder / "serving", folder / "report")
-        decision = request_promotion(head.title, candidate.version, "report")
+        newest = decisions(connect(), head.title, limit=1)
         champion = alias_version(head.title, CHAMPION)
-        section.rows.append([head.title, f"version {champion}" if champion else "none", "; ".join(decision.reasons)])
+        words = "; ".join(newest[0].reasons) if newest else "nothing was asked"
+        section.rows.append([head.title, f"version {champion}" if champion else "none", words])
     return section
 
 
