@@ -25,7 +25,9 @@ def inside_roots(uri: str, roots: Sequence[str]) -> str:
     for root in map(_plain, roots):
         if plain == root or plain.startswith(root.rstrip("/") + "/"):
             return plain
-    raise OutsideRoots(f"{uri} is outside the folders of this service: {', '.join(roots) or 'none is allowed, set EARTHEYE_ALLOWED_ROOTS'}")
+    # the folders themselves are not told: whoever asks need not know where the service keeps what
+    change = "name one inside its EARTHEYE_ALLOWED_ROOTS" if roots else "none is allowed, set EARTHEYE_ALLOWED_ROOTS"
+    raise OutsideRoots(f"{uri} is outside the folders of this service: {change}")
 
 
 def _plain(uri: str) -> str:

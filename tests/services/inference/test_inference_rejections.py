@@ -38,9 +38,11 @@ def reason(by_hand: ByHand, place: Place):
     return ask
 
 
-def test_a_scene_outside_the_roots_is_not_read(reason, tmp_path):
+def test_a_scene_outside_the_roots_is_not_read(reason, tmp_path, place):
     write_scene(tmp_path / "secret.tif")
-    assert "outside the folders of this service" in reason(scene=str(tmp_path / "secret.tif"))
+    told = reason(scene=str(tmp_path / "secret.tif"))
+    assert "outside the folders of this service: name one inside its EARTHEYE_ALLOWED_ROOTS" in told
+    assert str(place.root) not in told
 
 
 def test_dots_do_not_lead_out_of_the_roots(reason, place, tmp_path):
