@@ -1,6 +1,6 @@
-"""Runs in MLflow: configuration, metrics and pictures of a piece of work.
+"""Runs in MLflow: configuration and metrics of a piece of work.
 
-MLflow gets figures and small pictures. Weights and data stay in the object store; MLflow holds their address and digest.
+MLflow gets figures. Weights and data stay in the object store; MLflow holds their address and digest.
 """
 
 import os
@@ -36,14 +36,6 @@ class Run:
         metrics = [Metric(name, value, step, step) for step, value in values.items()]
         for start in range(0, len(metrics), 1000):
             self._client.log_batch(self.id, metrics=metrics[start : start + 1000])
-
-    def tag(self, name: str, value: str) -> None:
-        """State a fact about the run."""
-        self._client.set_tag(self.id, name, value)
-
-    def picture(self, path: Path) -> None:
-        """Keep a picture with the run."""
-        self._client.log_artifact(self.id, str(path), "pictures")
 
 
 @contextmanager
@@ -124,6 +116,6 @@ def _create(client: MlflowClient, name: str) -> str:
 
 
 def _artifacts() -> str | None:
-    """Pictures lie beside an SQLite file; a server decides for itself."""
+    """Whatever is attached to a run lies beside an SQLite file; a server decides for itself."""
     uri = load().mlflow_tracking_uri
-    return str(Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlflow-pictures") if uri.startswith("sqlite:///") else None
+    return str(Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlflow-artifacts") if uri.startswith("sqlite:///") else None

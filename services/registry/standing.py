@@ -37,12 +37,6 @@ def standing(engine: Engine, model: str) -> Standing:
         return standing_in(session, model)
 
 
-def standings(engine: Engine) -> list[Standing]:
-    """Say where every model stands that something was decided about, by name."""
-    with Session(engine, expire_on_commit=False) as session:
-        return [standing_in(session, model) for model in session.scalars(select(Decision.model).distinct().order_by(Decision.model))]
-
-
 def decisions(engine: Engine, model: str | None = None, limit: int = 100) -> Sequence[Decision]:
     """Return the audit, newest first.
 
