@@ -4,6 +4,8 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -24,6 +26,8 @@ READY_EVERY_S = 0.2
 def load_on_triton(serving: Folder, package: ServingPackage, name: str, version: int, settings: Settings) -> None:
     """Write a version into the repository and have the server load it, unless it is loaded already.
 
+    The repository is as it was before where the server does not answer, or cannot load the version.
+
     Args:
         serving: folder of the package.
         package: its manifest.
@@ -40,9 +44,42 @@ def load_on_triton(serving: Folder, package: ServingPackage, name: str, version:
         raise InvalidSettings("EARTHEYE_TRITON_REPOSITORY is not set: name the folder that Triton loads models from")
     model = served_name(name, version)
     entry = settings.triton_repository / model
-    if not (entry / f"{package.digest}.digest").exists():
-        write_entry(serving, package, model, version, settings.triton_backend, entry)
-    client = InferenceServerClient(settings.triton_url)
+    with closing(InferenceServerClient(settings.triton_url)) as client:
+        wait_for_server(client, settings)
+        if (entry / f"{package.digest}.digest").exists():
+            load_model(client, model, version, settings)
+            return
+        with written_entry(serving, package, model, version, settings.triton_backend, entry):
+            load_model(client, model, version, settings)
+
+
+def wait_for_server(client: InferenceServerClient, settings: Settings) -> None:
+    """Return once the server takes requests.
+
+    Raises:
+        PredictorUnavailable: it does not within the time limit.
+    """
+    deadline, reason = time.monotonic() + settings.predictor_timeout_s, "it is starting"
+    while True:
+        try:
+            if client.is_server_live(client_timeout=settings.predictor_timeout_s):  # ready it is not where another model is broken
+                return
+        except InferenceServerException as error:
+            reason = error.message()
+        if time.monotonic() > deadline:
+            raise PredictorUnavailable(
+                f"Triton at {settings.triton_url} did not answer within {settings.predictor_timeout_s:g} s ({reason}): start it, set "
+                "EARTHEYE_TRITON_URL to one that runs, or deploy in the process with EARTHEYE_PREDICTOR=onnxruntime"
+            )
+        time.sleep(READY_EVERY_S)
+
+
+def load_model(client: InferenceServerClient, model: str, version: int, settings: Settings) -> None:
+    """Have the server load an entry of its repository, and wait until it answers for it.
+
+    Raises:
+        PredictorUnavailable: the server cannot load it, or not within the time limit.
+    """
     deadline = time.monotonic() + settings.predictor_timeout_s
     try:
         client.load_model(model, client_timeout=settings.predictor_timeout_s)
@@ -54,16 +91,20 @@ def load_on_triton(serving: Folder, package: ServingPackage, name: str, version:
                 )
             time.sleep(READY_EVERY_S)
     except InferenceServerException as error:
-        raise PredictorUnavailable(f"Triton at {settings.triton_url} cannot load '{model}': {error.message()}") from error
-    finally:
-        client.close()
+        reason = " ".join(error.message().split())  # a traceback may be in it
+        raise PredictorUnavailable(
+            f"Triton at {settings.triton_url} cannot load '{model}' ({reason}): look at its log; it must read the folder that "
+            f"EARTHEYE_TRITON_REPOSITORY names ({settings.triton_repository}) and have the backend '{settings.triton_backend}' of "
+            "EARTHEYE_TRITON_BACKEND"
+        ) from error
 
 
-def write_entry(serving: Folder, package: ServingPackage, model: str, version: int, backend: str, entry: Path) -> None:
-    """Write a repository entry beside its place, then move it there whole."""
+@contextmanager
+def written_entry(serving: Folder, package: ServingPackage, model: str, version: int, backend: str, entry: Path) -> Iterator[None]:
+    """Write a repository entry beside its place, and move it there whole; where the block fails, what was there before is put back."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as scratch:
-        made = Path(scratch) / model
+        made, before = Path(scratch) / model, Path(scratch) / "before"
         weights = made / str(version)
         weights.mkdir(parents=True)
         shutil.copyfile(serving.local(package.onnx), weights / "model.onnx")
@@ -73,8 +114,15 @@ def write_entry(serving: Folder, package: ServingPackage, model: str, version: i
         (made / "config.pbtxt").write_text(render_config(package, model, version, backend))
         (made / f"{package.digest}.digest").touch()
         if entry.exists():  # moved away, not emptied where it stands: a server that starts meanwhile finds a whole entry or none
-            entry.replace(Path(scratch) / "before")
+            entry.replace(before)
         made.replace(entry)
+        try:
+            yield
+        except BaseException:
+            entry.replace(Path(scratch) / "failed")
+            if before.exists():
+                before.replace(entry)
+            raise
 
 
 def render_config(package: ServingPackage, model: str, version: int, backend: str) -> str:

@@ -23,6 +23,7 @@ from eartheye.predictor.triton import DIGEST, TritonPredictor, served_name
 from eartheye.settings import Settings, load
 from eartheye.store import Folder
 from services.stack import triton_install
+from services.stack.place import free_port
 from services.stack.triton import embedded_triton
 from services.stack.triton_install import check_machine, triton_program
 from tests.services.registry_candidate import write_serving
@@ -184,6 +185,34 @@ def test_a_version_is_deployed_again_where_the_server_has_lost_it(server, tmp_pa
     write_serving(serving, title="found")
     assert deploy_if_lost(serving, "lost", 2, settings_of(server)).difference == 0
     assert [entry.name for entry in server.repository.iterdir() if entry.name.startswith((".", "lost"))] == ["lost-v2"]
+
+
+def test_a_deployment_without_a_server_says_what_to_change_and_leaves_nothing(tmp_path):
+    write_serving(Folder(tmp_path / "serving"))
+    away = Settings(
+        predictor="triton", triton_url=f"127.0.0.1:{free_port()}", triton_repository=tmp_path / "repository", predictor_timeout_s=0.5
+    )
+    with pytest.raises(PredictorUnavailable, match=r"did not answer within 0.5 s .*start it, set EARTHEYE_TRITON_URL"):
+        deploy(Folder(tmp_path / "serving"), "landcover", 1, away)
+    assert not (tmp_path / "repository").exists()
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_repository_as_it_was(server, tmp_path):
+    serving, settings = Folder(tmp_path / "serving"), settings_of(server)
+    package = write_serving(serving)
+    deploy(serving, "kept", 1, settings)
+    files = {path: path.stat().st_mtime_ns for path in server.repository.rglob("*")}
+    with serving.create("model.onnx") as file:
+        file.write(b"no model")
+    broken = package.model_copy(update={"onnx": Folder(serving.root).bulk("model.onnx")}).finish(serving)
+    for name in ("kept", "new"):
+        with pytest.raises(PredictorUnavailable, match=rf"cannot load '{name}-v1' \(.*InvalidProtobuf.*EARTHEYE_TRITON_REPOSITORY"):
+            deploy(serving, name, 1, settings)
+    assert {path: path.stat().st_mtime_ns for path in server.repository.rglob("*")} == files
+    predict = TritonPredictor(server.url, "kept", 1, package.digest, Signature.of(package), timeout_s=10)
+    assert predict(np.zeros((1, 3, 32, 32), np.float32)).any()
+    predict.close()
+    assert broken.digest != package.digest
 
 
 def test_nothing_is_lost_in_the_process(tmp_path):
