@@ -3,7 +3,7 @@
 import uuid
 
 from eartheye.bus import open_bus
-from eartheye.contracts import ModelPackage, Report, ServingPackage
+from eartheye.contracts import ModelPackage, Report, ServingPackage, digest
 from eartheye.contracts.messages import (
     JOB_REQUESTS,
     JOB_RESULTS,
@@ -22,6 +22,8 @@ from eartheye.tracking import CHAMPION, RegisteredModel, register, resolve
 from pipelines.config import MapConfig
 
 PROMOTION_TIMEOUT_S = 600.0
+JOB_DIGITS = 12
+"""Of the digest of what is asked, in the name of a job."""
 
 
 def register_candidate(name: str, model: Folder, serving: Folder, report: Folder) -> RegisteredModel:
@@ -118,8 +120,6 @@ def map_folder(root: str, wanted: MapConfig, version: int) -> str:
 def make_map(data: str, root: str, wanted: MapConfig) -> str:
     """Ask for one of a chain's maps with the champion of today.
 
-    The job carries the model's version in its name: the same map asked again is the same job, another champion's map another.
-
     Args:
         data: folder of the data.
         root: folder of the run.
@@ -132,9 +132,24 @@ def make_map(data: str, root: str, wanted: MapConfig) -> str:
         TrackingUnavailable: the model has no champion.
         JobFailed: the job was rejected, or failed.
     """
-    champion = resolve(wanted.model, CHAMPION)
+    request = map_request(data, root, wanted, resolve(wanted.model, CHAMPION))
+    return request_map(request, wanted.timeout_s).map or request.output
+
+
+def map_request(data: str, root: str, wanted: MapConfig, champion: RegisteredModel) -> JobRequest:
+    """Return the job of one of a chain's maps.
+
+    Its name carries a digest of all that is asked: the same map asked again is the same job; another champion's map, another area or
+    another scene is another.
+
+    Args:
+        data: folder of the data.
+        root: folder of the run.
+        wanted: the scene, the model, the area.
+        champion: the model's version that maps.
+    """
     request = JobRequest(
-        job=f"{wanted.title}-{wanted.model}-v{champion.version}-{champion.serving_digest[:8]}",
+        job=f"{wanted.title}-{wanted.model}-v{champion.version}",
         scene=f"{data.rstrip('/')}/{wanted.scene}",
         model=wanted.model,
         bands=wanted.bands,
@@ -143,4 +158,5 @@ def make_map(data: str, root: str, wanted: MapConfig) -> str:
         acquired=wanted.acquired,
         output=map_folder(root, wanted, champion.version),
     )
-    return request_map(request, wanted.timeout_s).map or request.output
+    asked = digest("map-job/1", request, champion.serving_digest)
+    return request.model_copy(update={"job": f"{request.job}-{asked[:JOB_DIGITS]}"})

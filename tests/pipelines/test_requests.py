@@ -1,0 +1,44 @@
+"""What a pipeline asks of the services: the same under the same name, something else under another."""
+
+import datetime as dt
+
+import pytest
+
+from eartheye.tracking import RegisteredModel
+from pipelines.config import MapConfig
+from pipelines.requests import map_request
+
+WANTED = MapConfig(title="later", model="landcover", scene="mosaic.tif")
+CHAMPION = RegisteredModel("landcover", 3, "models", "serving", "5e" * 32, "report")
+
+
+def job(wanted=WANTED, champion=CHAMPION, data="data", root="run"):
+    return map_request(data, root, wanted, champion).job
+
+
+def test_the_same_map_asked_again_is_the_same_job():
+    assert job() == job()
+    assert job().startswith("later-landcover-v3-")
+    assert job(WANTED.model_copy(update={"timeout_s": 5.0})) == job()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scene": "other.tif"},
+        {"area": (0.0, 0.0, 10.0, 10.0)},
+        {"bands": ("red", "green", "blue")},
+        {"min_area_m2": 4.0},
+        {"acquired": dt.date(2024, 8, 20)},
+        {"model": "roofs"},
+        {"title": "sooner"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_map_is_another_job(change):
+    assert job(WANTED.model_copy(update=change)) != job()
+
+
+def test_another_package_folder_of_data_or_run_is_another_job():
+    exported_again = RegisteredModel("landcover", 3, "models", "serving", "6f" * 32, "report")
+    assert len({job(), job(champion=exported_again), job(data="elsewhere"), job(root="another-run")}) == 4
