@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from eartheye.database import answering
 from eartheye.errors import NotAllowed, NotSignedIn
 from services.admin.keys.store import check_token, key_in_force
 from services.admin.keys.tables import ApiKey
@@ -63,9 +64,14 @@ class Sessions:
         self._keys.pop(session, None)
 
     def principal(self, session: str, platform: Platform) -> Principal | None:
-        """Return who signed in, None where nobody did or the key is no longer in force."""
+        """Return who signed in, None where nobody did or the key is no longer in force.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
         key = self._keys.get(session)
-        found = key_in_force(platform.engine, key) if key else None
+        with answering(platform.engine):
+            found = key_in_force(platform.engine, key) if key else None
         return Principal.of(found) if found else None
 
 

@@ -51,6 +51,31 @@ class Process:
             time.sleep(LOOK_EVERY_S)
         return True
 
+    def end_remnants(self, folder: Path) -> None:
+        """Kill what it started and what outlived it, for that still holds its port; without harm while it runs itself.
+
+        Args:
+            folder: where it worked. A process of its group that works elsewhere is a stranger's, whose number the group happens to have.
+        """
+        while not self.is_alive() and (left := _group(self.pid, folder)):
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(LOOK_EVERY_S)
+
+
+def _group(number: int, folder: Path) -> list[int]:
+    """Return the processes of a group that work in a folder. Source: proc_pid_stat(5), fields 3 (state) and 5 (group)."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if fields[0] not in "ZX" and int(fields[2]) == number and (entry / "cwd").resolve().is_relative_to(folder.resolve()):
+                found.append(int(entry.name))
+        except OSError:  # it has just ended, or is another user's
+            continue
+    return found
+
 
 def start_mark(pid: int) -> str | None:
     """Return the mark of a process that runs, None where there is none.

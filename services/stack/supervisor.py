@@ -56,6 +56,8 @@ def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding],
     if sys.platform != "linux":
         raise ServerNotStarted("the local stack runs on Linux: elsewhere take the containers of docker/compose.yaml")
     with place.alone(), ThreadPoolExecutor(len(servers), thread_name_prefix="stack") as pool:
+        for server in servers:
+            _end_remnants(server, place)
         moved = {server.name: _choose_ports(server, place) for server in servers}
         ends: dict[str, Future[Finding]] = {}
 
@@ -97,6 +99,7 @@ def stop_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding], 
             state: State = "stopped"
             if (running := process.noted(folder)) and running.is_alive():
                 state = "ended" if running.end(server.stop_signal, STOP_LIMIT_S) else "killed"
+            _end_remnants(server, place)
             process.forget(folder)
             findings.append(_finding(server, place, state, "", time.monotonic() - began))
             tell(findings[-1])
@@ -117,6 +120,11 @@ def last_words(server: Server, place: Place, lines: int = LAST_LINES) -> str:
     """Return the end of a server's log."""
     log_file = server.log_file(place)
     return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:]) if log_file.exists() else ""
+
+
+def _end_remnants(server: Server, place: Place) -> None:
+    if before := process.noted(place.folder(server.name)):
+        before.end_remnants(place.folder(server.name))
 
 
 def _choose_ports(server: Server, place: Place) -> list[str]:
@@ -157,6 +165,7 @@ def _start(server: Server, place: Place) -> bool:
 def _launch(server: Server, place: Place) -> process.Process:
     folder = place.folder(server.name)
     make_private(folder)
+    _end_remnants(server, place)
     launch = server.prepare(place)
     if taken := [service for service in server.ports if not is_free(place.ports[service])]:
         raise ServerNotStarted(f"port {place.ports[taken[0]]} was taken in the meantime: start it again")

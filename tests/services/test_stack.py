@@ -105,6 +105,23 @@ def test_what_has_died_is_started_again_where_it_was(up, place):
     assert second.pid != first.pid
 
 
+def test_children_that_outlive_a_killed_server_are_ended_before_it_starts_again(up, place):
+    server = small_server(script=f"import os\nif os.fork(): os.wait()\n{LISTEN}")
+    (first,) = up(server)
+    os.kill(first.pid, signal.SIGKILL)
+    while look(server, place).state != "died":
+        time.sleep(0.01)
+    assert answers(place.ports["small"])
+    (second,) = up(server)
+    assert (second.state, second.address, second.words) == ("started", first.address, "")
+    os.kill(second.pid, signal.SIGKILL)
+    while look(server, place).state != "died":
+        time.sleep(0.01)
+    (ended,) = stop_all([server], place, lambda finding: None)
+    assert ended.state == "stopped"
+    assert not answers(place.ports["small"])
+
+
 def test_a_stale_pid_file_ends_nobody(up, place):
     stranger = subprocess.Popen(["sleep", "600"])
     try:

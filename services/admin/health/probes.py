@@ -93,12 +93,25 @@ class Probes:
         answers = []
         for server, answer in asked.items():
             if not answer.done():
-                answers.append(ServerHealth(server=server, ok=False, words=f"no answer within {LIMIT_S:g} s"))
+                answers.append(
+                    ServerHealth(server=server, ok=False, words=f"{_place(server, settings)} gives no answer within {LIMIT_S:g} s")
+                )
             elif error := answer.exception():
                 answers.append(ServerHealth(server=server, ok=False, words=str(error) or type(error).__name__))
             else:
                 answers.append(ServerHealth(server=server, ok=True, words=answer.result()))
         return answers
+
+
+def _place(server: Server, settings: Settings) -> str:
+    """Say where a server is."""
+    return {
+        "database": make_url(settings.database_url).render_as_string(hide_password=True),
+        "bus": f"Kafka at {settings.kafka_bootstrap}",
+        "store": f"{settings.job_work} at {settings.s3_endpoint}" if settings.job_work.startswith("s3://") else settings.job_work,
+        "tracking": f"MLflow at {settings.mlflow_tracking_uri}",
+        "predictor": f"Triton at {settings.triton_url}",
+    }[server]
 
 
 def _database(platform: Platform) -> str:
@@ -115,7 +128,7 @@ def _bus(settings: Settings) -> str:
 
 def _store(settings: Settings) -> str:
     Folder(settings.job_work).exists("health")
-    return settings.job_work
+    return _place("store", settings)
 
 
 def _tracking(settings: Settings) -> str:

@@ -1,14 +1,18 @@
 """What all pages share: the bar above, the look, and the way to the login."""
 
-from collections.abc import Iterator
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from fastapi import FastAPI
 from nicegui import ui
 
+from eartheye.database import answering
+from eartheye.errors import UserError
 from services.admin.pages.visitor import Visitor
 
 PLACES = (("Overview", "/"), ("Models", "/models"), ("Jobs", "/jobs"), ("Datasets", "/datasets"))
+RELOAD_S = 5.0
 STATE_COLOURS = {
     "done": "positive",
     "applied": "positive",
@@ -34,13 +38,20 @@ body { background: #f5f6f4; color: #1d2a2f; }
 def frame(app: FastAPI, title: str) -> Iterator[Visitor | None]:
     """Give a page its frame; who is not signed in is led to the login, and None is given.
 
+    Where the database does not answer, the page says so, and loads again until it does.
+
     Args:
         app: the API that the pages stand on.
         title: of the page.
     """
     visitor = Visitor.of(app)
-    principal = visitor.principal
     look(title)
+    try:
+        principal = visitor.principal
+    except UserError as error:
+        _wait_for_better_times(error)
+        yield None
+        return
     if principal is None:
         ui.navigate.to("/login")
         yield None
@@ -58,7 +69,46 @@ def frame(app: FastAPI, title: str) -> Iterator[Visitor | None]:
         ui.space()
         ui.label(f"{principal.name}, {principal.role}").classes("q-mr-md")
         ui.button("Sign out", on_click=sign_out).props("flat dense color=white no-caps")
-    yield visitor
+    try:
+        with answering(visitor.platform.engine):
+            yield visitor
+    except UserError as error:
+        _wait_for_better_times(error)
+
+
+def keep_looking(visitor: Visitor, every_s: float, show: Callable[[], Awaitable[None]], content: ui.element) -> None:
+    """Show a page's content anew, again and again, as long as the visitor is signed in.
+
+    While it cannot be had, the reason stands in its place: what was true before may not be so now.
+
+    Args:
+        visitor: whose page it is.
+        every_s: pause between two looks.
+        show: looks, and shows what has changed.
+        content: what is hidden meanwhile.
+    """
+    trouble = ui.label().classes("text-negative")
+
+    async def look_again() -> None:
+        try:
+            with answering(visitor.platform.engine):
+                if await to_thread(lambda: visitor.principal) is None:
+                    ui.navigate.to("/login")
+                    return
+                await show()
+        except UserError as error:
+            trouble.set_text(str(error))
+            content.set_visibility(False)
+        else:
+            trouble.set_text("")
+            content.set_visibility(True)
+
+    ui.timer(every_s, look_again)
+
+
+def _wait_for_better_times(error: UserError) -> None:
+    ui.label(str(error)).classes("text-negative")
+    ui.timer(RELOAD_S, ui.navigate.reload, once=True)
 
 
 def look(title: str) -> None:

@@ -10,7 +10,7 @@ from services.admin.jobs.queries import find_job, list_failures
 from services.admin.jobs.results import find_result
 from services.admin.jobs.schemas import JobOut, ResultOut
 from services.admin.jobs.service import cancel, redrive
-from services.admin.pages.frame import frame, panel, state_badge
+from services.admin.pages.frame import frame, keep_looking, panel, state_badge
 from services.admin.pages.maps import empty_map, show_bounds
 from services.admin.pages.visitor import Visitor
 from services.inference.tables import ENDED
@@ -32,9 +32,6 @@ def add_job_page(app: FastAPI) -> None:
             made = ui.column().classes("w-full gap-5")
 
             async def look_again() -> None:
-                if visitor.principal is None:
-                    ui.navigate.to("/login")
-                    return
                 try:
                     found = await to_thread(find_job, visitor.platform.engine, job)
                 except UserError as error:
@@ -53,7 +50,7 @@ def add_job_page(app: FastAPI) -> None:
                     with made:
                         await _show_result(visitor, job)
 
-            ui.timer(LOOK_S, look_again)
+            keep_looking(visitor, LOOK_S, look_again, place)
 
 
 async def _show(visitor: Visitor, job: JobOut) -> None:

@@ -13,7 +13,7 @@ from services.admin.jobs.queries import list_jobs
 from services.admin.jobs.schemas import JobOut
 from services.admin.jobs.service import submit
 from services.admin.models.service import list_models
-from services.admin.pages.frame import frame, panel, state_badge
+from services.admin.pages.frame import frame, keep_looking, panel, state_badge
 from services.admin.pages.visitor import Visitor
 
 LOOK_S = 1.5
@@ -36,9 +36,6 @@ def add_jobs_page(app: FastAPI) -> None:
                 place, shown = ui.column().classes("w-full gap-2"), list[JobOut]()
 
             async def look_again() -> None:
-                if visitor.principal is None:
-                    ui.navigate.to("/login")
-                    return
                 jobs = list((await to_thread(list_jobs, visitor.platform.engine, SHOWN)).jobs)
                 if jobs == shown and jobs:
                     return
@@ -50,7 +47,7 @@ def add_jobs_page(app: FastAPI) -> None:
                     if not jobs:
                         ui.label("No job was asked for yet.").classes("quiet")
 
-            ui.timer(LOOK_S, look_again)
+            keep_looking(visitor, LOOK_S, look_again, place)
 
 
 async def _form(visitor: Visitor) -> None:

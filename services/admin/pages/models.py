@@ -9,7 +9,7 @@ from nicegui import ui
 from eartheye.errors import UserError
 from services.admin.models.schemas import DecisionOut, GateOut, ModelOut, VersionOut
 from services.admin.models.service import ask_gate, decide_promotion, decide_rollback, list_decisions, list_models, list_versions
-from services.admin.pages.frame import frame, state_badge
+from services.admin.pages.frame import frame, keep_looking, state_badge
 from services.admin.pages.visitor import Visitor
 from services.admin.platform import Platform
 
@@ -36,9 +36,6 @@ def add_models_page(app: FastAPI) -> None:
 
             async def look_again() -> None:
                 """Show anew what has changed, and leave alone what somebody may be about to click."""
-                if visitor.principal is None:
-                    ui.navigate.to("/login")
-                    return
                 try:
                     models = await to_thread(list_models, visitor.platform)
                     decided = {model.model: await to_thread(list_decisions, visitor.platform, model.model, AUDIT) for model in models}
@@ -59,7 +56,7 @@ def add_models_page(app: FastAPI) -> None:
                     if not known:
                         ui.label("No model is registered yet: `eartheye register` or a pipeline does that.").classes("quiet")
 
-            ui.timer(LOOK_S, look_again)
+            keep_looking(visitor, LOOK_S, look_again, place)
 
 
 def _know(platform: Platform, model: ModelOut, decided: list[DecisionOut]) -> Known:

@@ -8,7 +8,7 @@ from nicegui import ui
 from eartheye.errors import UserError
 from services.admin.jobs.queries import list_jobs
 from services.admin.models.service import list_models
-from services.admin.pages.frame import frame, panel, state_badge
+from services.admin.pages.frame import frame, keep_looking, panel, state_badge
 from services.admin.pages.visitor import Visitor
 from services.registry.standing import decisions
 
@@ -25,26 +25,24 @@ def add_overview_page(app: FastAPI) -> None:
         with frame(app, "Overview") as visitor:
             if visitor is None:
                 return
-            with panel("Servers"):
-                servers = ui.column().classes("w-full gap-2")
-            with ui.row().classes("w-full no-wrap gap-5 items-stretch"):
-                with panel("Models"):
-                    models = ui.column().classes("w-full gap-2")
-                with panel("Last jobs"):
-                    jobs = ui.column().classes("w-full gap-2")
-            with panel("Last decisions"):
-                decided = ui.column().classes("w-full gap-2")
+            with ui.column().classes("w-full gap-5") as content:
+                with panel("Servers"):
+                    servers = ui.column().classes("w-full gap-2")
+                with ui.row().classes("w-full no-wrap gap-5 items-stretch"):
+                    with panel("Models"):
+                        models = ui.column().classes("w-full gap-2")
+                    with panel("Last jobs"):
+                        jobs = ui.column().classes("w-full gap-2")
+                with panel("Last decisions"):
+                    decided = ui.column().classes("w-full gap-2")
 
             async def look_again() -> None:
-                if visitor.principal is None:
-                    ui.navigate.to("/login")
-                    return
                 await _show_servers(visitor, servers)
                 await _show_models(visitor, models)
                 await _show_jobs(visitor, jobs)
                 await _show_decisions(visitor, decided)
 
-            ui.timer(LOOK_S, look_again)
+            keep_looking(visitor, LOOK_S, look_again, content)
 
 
 async def _show_servers(visitor: Visitor, place: ui.column) -> None:

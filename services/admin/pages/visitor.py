@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
 
+from eartheye.database import answering
 from eartheye.errors import NotSignedIn, UserError
 from eartheye.telemetry import get_logger
 from services.admin.access import Principal, Sessions
@@ -56,7 +57,8 @@ class Visitor:
             if (principal := self.principal) is None:
                 raise NotSignedIn("your key is no longer in force: sign in again")
             principal.require(action)
-            return work(principal)
+            with answering(self.platform.engine):
+                return work(principal)
 
         try:
             return await to_thread(checked)

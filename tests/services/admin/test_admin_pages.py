@@ -1,5 +1,6 @@
 """The pages in a real browser, against `eartheye serve admin` as a process, with registry and inference beside it."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,3 +106,20 @@ def test_a_wrong_key_is_told_and_nothing_is_shown(page, place):
     page.get_by_label("API key").fill("ek_first_" + "0" * 64)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("this is no key of this platform").wait_for()
+
+
+def test_pages_say_that_the_database_is_away_and_go_on_when_it_is_back(page, place):
+    sign_in(page, place, place.first_key)
+    page.get_by_text("Kafka at").wait_for()
+    database = place.root / "eartheye.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("ALTER TABLE api_keys RENAME TO away")
+    connection.close()
+    page.get_by_text("no such table: api_keys").wait_for()
+    assert not page.get_by_text("Kafka at").is_visible()
+    page.goto(f"{place.address}/models")
+    page.get_by_text("no such table: api_keys").wait_for()
+    with sqlite3.connect(database) as connection:
+        connection.execute("ALTER TABLE away RENAME TO api_keys")
+    connection.close()
+    page.get_by_text("The gate would").first.wait_for()
