@@ -250,6 +250,14 @@ def test_secrets_and_environment_are_for_their_owner_alone(up, place):
     assert place.secret("small") not in Path(f"/proc/{findings[0].pid}/cmdline").read_text()
 
 
+def test_a_folder_of_the_user_keeps_its_mode(tmp_path):
+    own = tmp_path / "own"
+    own.mkdir(mode=0o755)
+    with Place(own, tmp_path / "cache").alone():
+        pass
+    assert stat.S_IMODE(own.stat().st_mode) == 0o755
+
+
 def test_a_stack_whose_memory_is_damaged_is_left_alone(place):
     place.secret("small")
     (place.root / "stack.json").write_text('{"ports": ')
