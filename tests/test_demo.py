@@ -1,11 +1,13 @@
-"""The demonstration as a user has it: started, killed, started again, and asked once more when it is finished."""
+"""The demonstration as a user has it: killed again and again, finished, held against one that nobody disturbed, and asked once more."""
 
 import json
-import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import geopandas
@@ -17,11 +19,12 @@ import yaml
 from rio_cogeo import cog_validate
 
 from eartheye.blocks import Window, map_window
-from eartheye.contracts import Map, ServingPackage
+from eartheye.contracts import Map, ModelPackage, ServingPackage
 from eartheye.predictor import open_predictor
 from eartheye.raster import open_scene
 from eartheye.settings import Settings
 from eartheye.store import Folder
+from services.demo.steps import COLOUR
 from services.inference.worker import read_images
 
 SPLIT = {"test_share": 0.3, "validation_share": 0.2}
@@ -56,21 +59,78 @@ CHAIN = {
 }
 
 
+FINISHED_FIRST = ("world", "sampling", "tiles", "curated")
+"""Folders that are there when pretraining begins."""
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A run that was killed while it tiled, and started again."""
-    run = tmp_path_factory.mktemp("demo") / "run"
-    chain = run.parent / "chain.yaml"
-    chain.write_text(yaml.safe_dump(CHAIN))
-    command = [sys.executable, "-m", "services.cli.main", "demo", "--run", str(run), "--size-km", "3", "--chain", str(chain)]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_for(lambda: "'curator'" in read(run / "pipeline.log"), first)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    written = {path: path.stat().st_mtime_ns for path in (run / "tiles").rglob("*") if path.is_file()}
-    second = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
-    assert second.returncode == 0, second.stdout + second.stderr
-    return run, command, written, second.stdout
+def runs(tmp_path_factory):
+    """A run that was killed twice and started again each time, and one beside it in the same world that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "chain.yaml").write_text(yaml.safe_dump(CHAIN))
+    disturbed, undisturbed = folder / "disturbed", folder / "undisturbed"
+    kill_when(pretraining, disturbed)
+    written = finished_files(disturbed)
+    for name in FINISHED_FIRST:
+        shutil.copytree(disturbed / name, undisturbed / name)
+    with started(undisturbed) as beside:
+        kill_when(promoted, disturbed)
+        written |= finished_files(disturbed)
+        with started(disturbed) as last:
+            said = end_of(last)
+        end_of(beside)
+    return Runs(disturbed, undisturbed, written, said)
+
+
+@dataclass(frozen=True)
+class Runs:
+    disturbed: Path
+    undisturbed: Path
+    written: dict[Path, int]
+    """Time of each file in a folder that was finished when the run was killed."""
+    said: str
+
+
+def command(run):
+    options = {"--run": str(run), "--size-km": "3", "--chain": str(run.parent / "chain.yaml")}
+    return [sys.executable, "-m", "services.cli.main", "demo", *chain.from_iterable(options.items())]
+
+
+@contextmanager
+def started(run):
+    """A demonstration at work, which is killed at the end of the block."""
+    with subprocess.Popen(command(run), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def end_of(process):
+    said, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, said
+    return said
+
+
+def kill_when(reached, run):
+    with started(run) as process:
+        wait_for(lambda: reached(run), process)
+
+
+def pretraining(run):
+    return any((run / "checkpoint").glob("*/state.pt"))
+
+
+def promoted(run):
+    return "Task 'promotion' finished with status SUCCESS" in log_of(run)
+
+
+def finished_files(run):
+    """Times of the files of finished folders, which are those with a manifest."""
+    folders = (run / name for name in ("tiles", "curated", "backbone", "heads/landcover/model", "heads/landcover/serving"))
+    return {
+        path: path.stat().st_mtime_ns for folder in folders if any(folder.glob("*.json")) for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def wait_for(condition, process, limit_s=300.0):
@@ -81,39 +141,57 @@ def wait_for(condition, process, limit_s=300.0):
         time.sleep(0.2)
 
 
-def read(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
+def log_of(run: Path) -> str:
+    log = run / "pipeline.log"
+    return COLOUR.sub("", log.read_text()) if log.exists() else ""
 
 
-def test_a_killed_run_goes_on_with_what_was_not_finished(finished):
-    run, _, written, said = finished
-    assert str(run / "report.html") in said
-    assert {path: path.stat().st_mtime_ns for path in written} == written
+def test_a_killed_run_goes_on_with_what_was_not_finished(runs):
+    assert str(runs.disturbed / "report.html") in runs.said
+    assert {"tiles", "backbone", "heads"} <= {path.relative_to(runs.disturbed).parts[0] for path in runs.written}
+    assert {path: path.stat().st_mtime_ns for path in runs.written} == runs.written
 
 
-def test_a_finished_run_does_nothing_and_says_so(finished):
-    run, command, _, _ = finished
+def test_a_killed_run_ends_with_the_weights_the_map_and_the_polygons_of_one_that_nobody_disturbed(runs):
+    assert contents(runs.disturbed) == contents(runs.undisturbed)
+
+
+def contents(run):
+    """Digests of what the run made."""
+    backbone, head = (ModelPackage.read(Folder(run / name)) for name in ("backbone", "heads/landcover/model"))
+    serving = ServingPackage.read(Folder(run / "heads/landcover/serving"))
+    made = Map.read(Folder(run / "maps/later/v1"))
+    return {
+        "backbone": (backbone.weights.sha256, backbone.digest),
+        "head": (head.weights.sha256, head.digest),
+        "serving": (serving.onnx.sha256, serving.digest),
+        "map": made.raster.sha256,
+        "polygons": made.polygons.sha256,
+    }
+
+
+def test_a_finished_run_does_nothing_and_says_so(runs):
+    run = runs.disturbed
     before = (run / "report.html").stat().st_mtime_ns
-    again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    again = subprocess.run(command(run), capture_output=True, text=True, timeout=120, check=True)
     assert "Nothing to do" in again.stdout
     assert (run / "report.html").stat().st_mtime_ns == before
 
 
-def test_the_map_is_a_valid_cog_and_equals_one_pass(finished):
-    run = finished[0]
+def test_the_map_is_a_valid_cog_and_equals_one_pass(runs):
+    run = runs.disturbed
     folder, serving = Folder(run / "maps/later/v1"), Folder(run / "heads/landcover/serving")
     raster = folder.local(Map.read(folder).raster)
     assert cog_validate(raster, strict=True)[0]
     package = ServingPackage.read(serving)
     predict = open_predictor(serving, package, "landcover", 1, Settings(predictor="onnxruntime"))
     with open_scene(str(run / "world" / "mosaic_2024Q3.tif")) as scene, rasterio.open(raster) as mapped:
-        window = Window(1000, 1000, 300, 260)
-        expected = map_window(read_images(scene, package), predict, package, window, (0, 0))
-        assert np.array_equal(mapped.read(1, window=rasterio.windows.Window(*window)), expected)
+        expected = map_window(read_images(scene, package), predict, package, Window(0, 0, scene.width, scene.height), (0, 0))
+        assert np.array_equal(mapped.read(1), expected)
 
 
-def test_polygons_and_stac_item_describe_the_map(finished):
-    folder = Folder(finished[0] / "maps/later/v1")
+def test_polygons_and_stac_item_describe_the_map(runs):
+    folder = Folder(runs.disturbed / "maps/later/v1")
     made = Map.read(folder)
     polygons = geopandas.read_parquet(folder.local(made.polygons))
     with rasterio.open(folder.local(made.raster)) as mapped:
@@ -124,15 +202,15 @@ def test_polygons_and_stac_item_describe_the_map(finished):
     assert item.datetime.date().isoformat() == "2024-08-20" if item.datetime else item.properties["start_datetime"]
 
 
-def test_the_report_shows_every_part_without_another_file(finished):
-    page = (finished[0] / "report.html").read_text()
+def test_the_report_shows_every_part_without_another_file(runs):
+    page = (runs.disturbed / "report.html").read_text()
     for title in ("Sites: tiles", "Tiles", "Backbone", "Head: landcover", "Registry", "Map: later", "Run"):
         assert f"<h2>{title}" in page
     assert page.count("data:image/png;base64,") >= 6
     assert "EarthEye synthetic world" in page
 
 
-def test_a_second_demonstration_in_the_same_folder_is_refused(finished, tmp_path):
+def test_a_second_demonstration_in_the_same_folder_is_refused(tmp_path):
     from services.demo.run import only_one
 
     with only_one(tmp_path):
