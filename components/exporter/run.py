@@ -75,6 +75,7 @@ def export_model(model: Folder, tiles: Folder, config: ExporterConfig, serving: 
         batch_size=config.batch_size,
         classes=package.classes,
         parity=difference,
+        licence=package.provenance.licence,
         attribution=package.provenance.attribution,
     ).finish(serving)
 

@@ -27,4 +27,6 @@ class Map(Manifest):
     blocks_done: int
     blocks_empty: int
     """Blocks of the scene that hold no data."""
+    licence: tuple[str, ...]
+    """Licences of what the model was trained on."""
     attribution: tuple[str, ...]

@@ -142,4 +142,6 @@ class ServingPackage(Manifest):
     classes: tuple[ClassSpec, ...]
     parity: float
     """Largest difference of a probability between the exported and the trained model, 0 to 1."""
+    licence: tuple[str, ...]
+    """Licences of the training data."""
     attribution: tuple[str, ...]

@@ -68,7 +68,7 @@ def run_demo(
         config = read_chain(inputs.chain)
         root = run_root(run) if stack else str(run.resolve())
         made_from = fingerprint(inputs, config, root if stack else "")
-        if finished(run, made_from):
+        if finished(run, made_from, config):
             console.print(f"Nothing to do: the run is finished. Report: {run / 'report.html'}")
             return
         (run / FINISHED).unlink(missing_ok=True)
@@ -126,10 +126,11 @@ def fingerprint(inputs: Inputs, config: ChainConfig, store: str) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def finished(run: Path, made_from: str) -> bool:
-    """Say whether the folder holds this run, whole."""
+def finished(run: Path, made_from: str, config: ChainConfig) -> bool:
+    """Say whether the folder holds this run: what says so, the report and the maps."""
     marker = run / FINISHED
-    return marker.exists() and json.loads(marker.read_text()).get("made_from") == made_from and (run / "report.html").exists()
+    wanted = [run / "report.html", *(run / "maps" / asked.title for asked in config.maps)]
+    return marker.exists() and json.loads(marker.read_text()).get("made_from") == made_from and all(path.exists() for path in wanted)
 
 
 @contextmanager

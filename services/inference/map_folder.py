@@ -47,7 +47,7 @@ def build_map(
         return read_raster(*earlier, RasterWindow(*window)) if earlier else read_raster(work, rasters[window])
 
     crs, transform = _grid(plan)
-    attribution = "; ".join(package.attribution)
+    licence, attribution = "; ".join(package.licence), "; ".join(package.attribution)
     spec = CogSpec(
         crs=crs,
         transform=transform,
@@ -57,7 +57,7 @@ def build_map(
         bands=("class",),
         nodata=0,
         classes=package.classes,
-        tags={"MODEL": f"{plan.model} {plan.model_version}", "ATTRIBUTION": attribution},
+        tags={"MODEL": f"{plan.model} {plan.model_version}", "LICENCE": licence, "ATTRIBUTION": attribution},
     )
     with tempfile.TemporaryDirectory(prefix="eartheye-map-") as directory:
         scratch = Path(directory)
@@ -68,6 +68,7 @@ def build_map(
     properties: dict[str, str | int] = {
         "eartheye:model": plan.model,
         "eartheye:model_version": plan.model_version,
+        "licence": licence,
         "attribution": attribution,
     }
     grid = crs, transform, plan.area.width, plan.area.height
@@ -85,6 +86,7 @@ def build_map(
         stac=folder.bulk(ITEM),
         blocks_done=len(rasters),
         blocks_empty=len(blocks) - len(rasters),
+        licence=package.licence,
         attribution=package.attribution,
     ).finish(folder)
 

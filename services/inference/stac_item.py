@@ -49,7 +49,7 @@ def stac_item(
     Source: STAC 1.1; extensions projection 2, file 2.1, classification 2.
     """
     crs, transform, width, height = grid
-    outline = footprint(crs, transform, width, height)
+    outline = shapely.orient_polygons(footprint(crs, transform, width, height))  # counter-clockwise, as GeoJSON asks
     first, last = _span(acquired)
     item = pystac.Item(
         id=name,

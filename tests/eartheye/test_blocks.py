@@ -37,6 +37,7 @@ def package(input_px: int, overlap: float, classes: int = 3, batch_size: int = 4
         batch_size=batch_size,
         classes=specs,
         parity=0.0,
+        licence=(),
         attribution=(),
     )
 

@@ -92,6 +92,7 @@ def packed(folder, task):
         batch_size=BATCH,
         classes=tuple(ClassSpec(value=value + 1, name=f"class {value}", colour="#000000") for value in range(KINDS)),
         parity=0.0,
+        licence=(),
         attribution=(),
     ).finish(folder)
 

@@ -128,6 +128,7 @@ def write_package(folder: Folder, **changes: object) -> ServingPackage:
         "batch_size": 4,
         "classes": CLASSES,
         "parity": 0.0,
+        "licence": ("CC-BY-4.0",),
         "attribution": ("Example Imagery 2023",),
     }
     return ServingPackage.model_validate(fields | changes).finish(folder)

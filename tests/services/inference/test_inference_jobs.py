@@ -89,7 +89,8 @@ def test_the_stac_item_is_valid_and_names_its_files(folder):
     assert item.properties["proj:code"] == "EPSG:32633"
     assert item.properties["proj:shape"] == [140, 200]
     assert item.properties["start_datetime"] == "2023-05-17T00:00:00Z"
-    assert item.properties["attribution"] == "Example Imagery 2023"
+    assert (item.properties["licence"], item.properties["attribution"]) == ("CC-BY-4.0", "Example Imagery 2023")
+    assert shapely.geometry.shape(item.geometry).exterior.is_ccw
     raster = item.assets["map"]
     assert raster.href == "./map.tif"
     assert raster.extra_fields["file:checksum"] == "1220" + hashlib.sha256(folder.read("map.tif")).hexdigest()
@@ -105,6 +106,7 @@ def test_the_manifest_says_what_the_map_was_made_from(folder, place):
     assert (manifest.model, manifest.model_version, manifest.model_digest) == ("landcover", 1, "d" * 64)
     assert (manifest.scene, manifest.job) == (str(place.scene), "first")
     assert (manifest.blocks_done, manifest.blocks_empty) == (11, 1)
+    assert manifest.licence == ("CC-BY-4.0",)
     assert manifest.attribution == ("Example Imagery 2023",)
 
 
