@@ -1,6 +1,7 @@
 """What messages change in the tables; a message seen twice changes nothing more."""
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from eartheye.contracts import Map
@@ -26,8 +27,13 @@ def note_request(session: Session, request: JobRequest) -> None:
     fields = request.model_dump(mode="json")
     job = session.get(Job, request.job)
     if job is None:
-        session.add(Job(job=request.job, request=fields, asked_at=now()))
-    elif job.request != fields:
+        try:
+            with session.begin_nested():
+                session.add(Job(job=request.job, request=fields, asked_at=now()))
+            return
+        except IntegrityError:  # of two who ask at once the first has noted it
+            job = session.get_one(Job, request.job)
+    if job.request != fields:
         raise NameTaken(f"another request has the name '{request.job}': give the job another")
     elif job.state == "done" and not Folder(job.output or "").exists(Map.name):
         redrive(session, job)

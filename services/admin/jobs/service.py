@@ -11,7 +11,7 @@ from services.admin.jobs.schemas import JobOut
 from services.admin.platform import Platform
 from services.inference.admission import admit
 from services.inference.intake import note_request
-from services.inference.tables import ENDED
+from services.inference.tables import ENDED, Job
 
 log = get_logger(__name__)
 
@@ -19,8 +19,8 @@ log = get_logger(__name__)
 def submit(platform: Platform, request: JobRequest) -> JobOut:
     """Ask for a map; the same request again is the same job.
 
-    All that the planner would reject is refused here at once. The table is the truth and the message only wakes the planner, so a job
-    that was noted is done even if the bus is away now.
+    What the planner would reject is refused here at once; a job that is known was let in before, and MLflow and the scene are not asked
+    again. The table is the truth and the message only wakes the planner, so a job that was noted is done even if the bus is away now.
 
     Args:
         platform: database and bus.
@@ -32,7 +32,10 @@ def submit(platform: Platform, request: JobRequest) -> JobOut:
         UnknownModel: there is no such model or alias.
         UserError: the scene cannot be read, or does not fit the model.
     """
-    admit(request, resolve, platform.settings)
+    with Session(platform.engine) as session:
+        known = session.get(Job, request.job) is not None
+    if not known:
+        admit(request, resolve, platform.settings)
     with Session(platform.engine) as session, session.begin():
         note_request(session, request)
     try:

@@ -2,16 +2,19 @@
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import rasterio
 from PIL import Image
 
+from eartheye import settings
 from eartheye.store import Folder
 from eartheye.tracking import CHAMPION, register, set_alias
 from services.admin.roles import Role
 from services.inference.service import inference_service
+from tests.services.inference.at_once import meet_before
 from tests.services.inference.place import QUICK, write_package, write_scene
 
 
@@ -89,6 +92,26 @@ def test_the_same_request_again_is_the_same_job_and_another_is_refused(admin, in
     assert admin.ask("POST", "/v1/jobs", json=body(admin, "twice")).json()["state"] == "done"
     taken = admin.ask("POST", "/v1/jobs", json=body(admin, "twice", output=f"{admin.root}/maps/other"))
     assert (taken.status_code, taken.json()["type"]) == (409, "urn:eartheye:problem:name-taken")
+
+
+def test_the_same_request_twice_at_once_is_one_job_to_both(admin):
+    with meet_before(admin.platform.engine, "INSERT INTO jobs", 2), ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: admin.ask("POST", "/v1/jobs", Role.OPERATOR, json=body(admin, "at-once")), range(2)))
+    assert [(answer.status_code, answer.json()["job"]) for answer in answers] == [(202, "at-once")] * 2
+
+
+def test_a_known_job_is_asked_for_again_while_mlflow_is_away(admin, monkeypatch):
+    admin.ask("POST", "/v1/jobs", json=body(admin, "known"))
+    monkeypatch.setenv("EARTHEYE_MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    settings.load.cache_clear()
+    try:
+        again, new = (admin.ask("POST", "/v1/jobs", json=body(admin, job)) for job in ("known", "new"))
+    finally:
+        monkeypatch.undo()
+        settings.load.cache_clear()
+    assert (again.status_code, again.json()["job"]) == (202, "known")
+    assert (new.status_code, new.json()["type"]) == (503, "urn:eartheye:problem:tracking-unavailable")
 
 
 def test_a_job_that_has_ended_cannot_be_cancelled(admin, inference):
