@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from eartheye.database import answering
 from eartheye.errors import NotAllowed, NotSignedIn
@@ -75,7 +76,7 @@ class Sessions:
         return Principal.of(found) if found else None
 
 
-def authorise(
+async def authorise(
     request: Request, platform: PlatformDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 ) -> Principal | None:
     """Let a request pass whose key's role suffices for the route.
@@ -87,6 +88,10 @@ def authorise(
     action = f"{request.method} {request.scope['route'].path}"
     if ACCESS[action] is None:
         return None
+    return await run_in_threadpool(_authorised, action, request, platform, bearer)
+
+
+def _authorised(action: str, request: Request, platform: Platform, bearer: HTTPAuthorizationCredentials | None) -> Principal:
     if bearer is not None:
         principal = Principal.of(check_token(platform.engine, bearer.credentials))
     elif found := _signed_in(request, platform):
@@ -104,7 +109,7 @@ def _signed_in(request: Request, platform: Platform) -> Principal | None:
     return sessions.principal(session, platform) if request.method == "GET" else None
 
 
-def _principal(principal: Annotated[Principal | None, Depends(authorise)]) -> Principal:
+async def _principal(principal: Annotated[Principal | None, Depends(authorise)]) -> Principal:
     assert principal is not None, "a route that is open to everyone has no principal"
     return principal
 

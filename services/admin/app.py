@@ -2,8 +2,6 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
@@ -64,12 +62,6 @@ def describe() -> str:
 
 def _routes() -> FastAPI:
     """Return the routes, with nothing behind them yet."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        app.state.probes.close()
-
     app = FastAPI(
         title="EarthEye",
         version=__version__,
@@ -78,7 +70,6 @@ def _routes() -> FastAPI:
         openapi_url=OPENAPI,
         docs_url=None,  # these pages load their scripts from another host
         redoc_url=None,
-        lifespan=lifespan,
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -45,7 +45,7 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
         engine.dispose()
 
 
-def _platform(request: Request) -> Platform:
+async def _platform(request: Request) -> Platform:
     platform: Platform = request.app.state.platform
     return platform
 

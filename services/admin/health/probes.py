@@ -1,10 +1,10 @@
 """Asking each server behind the ports whether it answers."""
 
+import asyncio
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -17,6 +17,7 @@ from eartheye.contracts.messages import JOB_REQUESTS
 from eartheye.errors import PredictorUnavailable, TrackingUnavailable, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
+from services.admin.health.probe import Asked, Probe
 from services.admin.platform import Platform
 from services.schema.migrate import status
 
@@ -54,8 +55,17 @@ class Probes:
     """
 
     def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        self._pool = ThreadPoolExecutor(max_workers=10, thread_name_prefix="probe")
+        settings = platform.settings
+        questions: dict[Server, Callable[[], str]] = {
+            "database": lambda: _database(platform),
+            "bus": lambda: _bus(settings),
+            "store": lambda: _store(settings),
+            "tracking": lambda: _tracking(settings),
+            "predictor": lambda: _predictor(settings),
+        }
+        self._settings = settings
+        self._servers = {server: Probe(question, LIMIT_S) for server, question in questions.items()}
+        self._schema = Probe(lambda: status(platform.engine), LIMIT_S)
         self._lock = Lock()
         self._asked_at, self._answers = float("-inf"), list[ServerHealth]()
 
@@ -63,44 +73,29 @@ class Probes:
         """Return how each server answered."""
         with self._lock:
             if time.monotonic() - self._asked_at > FRESH_S:
-                self._answers, self._asked_at = self._ask_now(), time.monotonic()
+                asked = {server: probe.ask() for server, probe in self._servers.items()}
+                self._answers = [self._health(server, each) for server, each in asked.items()]
+                self._asked_at = time.monotonic()
             return self._answers
 
-    def ready(self) -> Ready:
-        """Return whether this service can answer requests."""
-        asked = self._pool.submit(status, self._platform.engine)
-        try:
-            current = asked.result(timeout=LIMIT_S).current
-        except (UserError, TimeoutError):
+    async def ready(self) -> Ready:
+        """Return whether this service can answer requests; takes no thread from those that answer them."""
+        asked = self._schema.ask()
+        await asyncio.wait([asyncio.wrap_future(asked.answer)], timeout=asked.left_s)
+        if not asked.answer.done() or isinstance(error := asked.answer.exception(), UserError):
             return Ready(ready=False, database=False, schema_current=False)
+        if error is not None:
+            raise error
+        current = asked.answer.result().current
         return Ready(ready=current, database=True, schema_current=current)
 
-    def close(self) -> None:
-        """Ask no more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _ask_now(self) -> list[ServerHealth]:
-        settings = self._platform.settings
-        questions: dict[Server, Callable[[], str]] = {
-            "database": lambda: _database(self._platform),
-            "bus": lambda: _bus(settings),
-            "store": lambda: _store(settings),
-            "tracking": lambda: _tracking(settings),
-            "predictor": lambda: _predictor(settings),
-        }
-        asked = {server: self._pool.submit(question) for server, question in questions.items()}
-        wait(asked.values(), timeout=LIMIT_S)
-        answers = []
-        for server, answer in asked.items():
-            if not answer.done():
-                answers.append(
-                    ServerHealth(server=server, ok=False, words=f"{_place(server, settings)} gives no answer within {LIMIT_S:g} s")
-                )
-            elif error := answer.exception():
-                answers.append(ServerHealth(server=server, ok=False, words=str(error) or type(error).__name__))
-            else:
-                answers.append(ServerHealth(server=server, ok=True, words=answer.result()))
-        return answers
+    def _health(self, server: Server, asked: Asked[str]) -> ServerHealth:
+        if not asked.wait():
+            words = f"{_place(server, self._settings)} does not answer since {asked.since:%Y-%m-%d %H:%M:%S} UTC"
+            return ServerHealth(server=server, ok=False, words=words)
+        if error := asked.answer.exception():
+            return ServerHealth(server=server, ok=False, words=str(error) or type(error).__name__)
+        return ServerHealth(server=server, ok=True, words=asked.answer.result())
 
 
 def _place(server: Server, settings: Settings) -> str:

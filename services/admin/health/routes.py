@@ -10,7 +10,7 @@ from services.admin.health.probes import Probes, Ready, ServerHealth
 router = APIRouter(tags=["health"])
 
 
-def _probes(request: Request) -> Probes:
+async def _probes(request: Request) -> Probes:
     probes: Probes = request.app.state.probes
     return probes
 
@@ -24,19 +24,20 @@ class Live(BaseModel):
     live: bool = True
 
 
+# Live and ready run in the event loop: where each thread waits for a server that hangs, the cluster must not end this service for it.
 @router.get("/v1/health/live")
-def live() -> Live:
+async def live() -> Live:
     """This process answers; asks no server."""
     return Live()
 
 
 @router.get("/v1/health/ready", responses={503: {"model": Ready, "description": "The database does not answer, or has another schema."}})
-def ready(probes: ProbesDep, response: Response) -> Ready:
+async def ready(probes: ProbesDep, response: Response) -> Ready:
     """Whether this service can answer requests: 200 when its database does and has the schema of this release, 503 otherwise.
 
     Other servers have no say in it, for this service is the one that names the culprit; `/v1/health/servers` asks them.
     """
-    found = probes.ready()
+    found = await probes.ready()
     response.status_code = 200 if found.ready else 503
     return found
 

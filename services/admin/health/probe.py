@@ -1,0 +1,64 @@
+"""A question to a server that may hang, asked by one thread at a time."""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from eartheye.database import now
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asked(Generic[T]):
+    """A question that is under way, or answered."""
+
+    until: float
+    """When it counts as unanswered, on the monotonic clock."""
+    answer: "Future[T]" = field(default_factory=Future)
+    since: dt.datetime = field(default_factory=now)
+
+    @property
+    def left_s(self) -> float:
+        """How long the answer may still take: nothing for a question that hangs, so that nobody waits for it again."""
+        return max(0.0, self.until - time.monotonic())
+
+    def wait(self) -> bool:
+        """Wait as long as the answer may take, and say whether it is there."""
+        return bool(wait_for([self.answer], self.left_s).done)
+
+
+class Probe(Generic[T]):
+    """Asks a server. While one question hangs no other is begun, so that a server that never answers holds a single thread.
+
+    The thread is a daemon: it does not keep the process from ending.
+
+    Args:
+        question: what is asked.
+        limit_s: an answer that takes longer counts as none.
+    """
+
+    def __init__(self, question: Callable[[], T], limit_s: float) -> None:
+        self._question, self._limit_s = question, limit_s
+        self._lock = threading.Lock()
+        self._last: Asked[T] | None = None
+
+    def ask(self) -> Asked[T]:
+        """Ask, unless the question before is still under way; does not wait."""
+        with self._lock:
+            if self._last is None or self._last.answer.done():
+                self._last = Asked(time.monotonic() + self._limit_s)
+                threading.Thread(target=self._run, args=(self._last.answer,), name="probe", daemon=True).start()
+            return self._last
+
+    def _run(self, answer: "Future[T]") -> None:
+        answer.set_running_or_notify_cancel()  # from here on nobody who gives up waiting can cancel it
+        try:
+            answer.set_result(self._question())
+        except Exception as error:
+            answer.set_exception(error)
