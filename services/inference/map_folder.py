@@ -72,8 +72,10 @@ def build_map(
         "attribution": attribution,
     }
     grid = crs, transform, plan.area.width, plan.area.height
+    name = f"map-{made_from[:16]}"
+    item = stac_item(name, grid, request.acquired, package.classes, raster, polygons, plan.scene, folder.root, properties)
     with folder.create(ITEM) as file:
-        file.write(stac_item(f"map-{made_from[:16]}", grid, request.acquired, package.classes, raster, polygons, plan.scene, properties))
+        file.write(item)
     return Map(
         made_from=made_from,
         job=request.job,

@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
 
 import pystac
 import shapely
@@ -20,8 +22,10 @@ from eartheye.store import Bulk
 PARQUET = "application/vnd.apache.parquet"
 SHA256_MULTIHASH = "1220"
 """Prefix of a SHA-256 digest as multihash: its code, and its length of 32 bytes. Source: multiformats, STAC file extension."""
-UNKNOWN = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
-"""Span of a scene whose day nobody knows; STAC takes no item without time."""
+ANY_DAY = dt.datetime(1900, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
+"""Span of a scene whose day nobody knows: STAC takes no item without time, and a file's own dates tell when it was written.
+Source: how the MLM extension and STAC's issue 1161 write a span without a known start or end."""
+DAY_UNKNOWN = "The day of the scene is not known: start_datetime and end_datetime hold any day there may be, not a time of observation."
 
 
 def stac_item(
@@ -32,25 +36,29 @@ def stac_item(
     raster: Bulk,
     polygons: Bulk,
     source: str,
+    folder: str,
     properties: Mapping[str, str | int],
 ) -> bytes:
     """Return the item as JSON; it holds no time of making, so that the same map has the same item.
 
+    Without a day of the scene the item spans `ANY_DAY`, and its description says so.
+
     Args:
         name: the item's id.
         grid: reference system, transform, width and height of the map.
-        acquired: day of the scene.
+        acquired: day of the scene, None where nobody knows.
         classes: of the map.
         raster: the COG, in the item's folder.
         polygons: the GeoParquet, in the item's folder.
-        source: URI of the scene.
+        source: the scene, an absolute path or `s3://bucket/key`.
+        folder: of the item, in the same form.
         properties: further facts.
 
     Source: STAC 1.1; extensions projection 2, file 2.1, classification 2.
     """
     crs, transform, width, height = grid
     outline = shapely.orient_polygons(footprint(crs, transform, width, height))  # counter-clockwise, as GeoJSON asks
-    first, last = _span(acquired)
+    first, last = _span(acquired) if acquired else ANY_DAY
     item = pystac.Item(
         id=name,
         geometry=json.loads(shapely.to_geojson(outline)),
@@ -58,9 +66,9 @@ def stac_item(
         datetime=first if acquired else None,
         start_datetime=first,
         end_datetime=last,
-        properties=dict(properties),
+        properties=dict(properties) if acquired else {**properties, "description": DAY_UNKNOWN},
     )
-    item.add_link(pystac.Link(pystac.RelType.DERIVED_FROM, source))
+    item.add_link(pystac.Link(pystac.RelType.DERIVED_FROM, source_href(source, folder)))
     projection = ProjectionExtension.ext(item, add_if_missing=True)
     code = crs.to_authority()
     projection.apply(
@@ -78,9 +86,20 @@ def stac_item(
     return json.dumps(item.to_dict(include_self_link=False), indent=2).encode()
 
 
-def _span(acquired: dt.date | None) -> tuple[dt.datetime, dt.datetime]:
-    if acquired is None:
-        return UNKNOWN
+def source_href(source: str, folder: str) -> str:
+    """Return how an item refers to its scene: relative to the item where both lie in one folder and may be moved together.
+
+    Args:
+        source: the scene, an absolute path or `s3://bucket/key`.
+        folder: of the item, in the same form.
+    """
+    beside = folder.rpartition("/")[0] + "/"
+    if source.startswith(beside) and beside not in ("/", "s3://"):
+        return "../" + quote(source.removeprefix(beside))
+    return source if source.startswith("s3://") else Path(source).as_uri()
+
+
+def _span(acquired: dt.date) -> tuple[dt.datetime, dt.datetime]:
     first = dt.datetime.combine(acquired, dt.time(), dt.UTC)
     return first, first + dt.timedelta(days=1, seconds=-1)
 

@@ -20,6 +20,7 @@ from eartheye.contracts.messages import JOB_REQUESTS, JOB_RESULTS, JobCommand, J
 from eartheye.predictor import open_predictor
 from eartheye.store import Folder
 from services.inference.service import inference_service
+from services.inference.stac_item import source_href
 from tests.services.inference.place import GRID, QUICK, Place, ask
 
 
@@ -81,14 +82,16 @@ def test_the_polygons_are_those_of_one_pass_with_names_and_areas(folder, place):
     np.testing.assert_allclose(table["area_m2"], table.geometry.area, rtol=2e-3)  # the projection's scale differs from 1
 
 
-def test_the_stac_item_is_valid_and_names_its_files(folder):
+def test_the_stac_item_is_valid_and_names_its_files(folder, place):
     manifest = Map.read(folder)
     fields = json.loads(folder.read(manifest.stac.name))
     JsonSchemaSTACValidator().validate_core(fields, pystac.STACObjectType.ITEM, "1.1.0")
     item = pystac.Item.from_dict(fields)
     assert item.properties["proj:code"] == "EPSG:32633"
     assert item.properties["proj:shape"] == [140, 200]
-    assert item.properties["start_datetime"] == "2023-05-17T00:00:00Z"
+    assert item.properties["datetime"] == item.properties["start_datetime"] == "2023-05-17T00:00:00Z"
+    assert "description" not in item.properties
+    assert item.get_single_link("derived_from").href == place.scene.as_uri()
     assert (item.properties["licence"], item.properties["attribution"]) == ("CC-BY-4.0", "Example Imagery 2023")
     assert shapely.geometry.shape(item.geometry).exterior.is_ccw
     raster = item.assets["map"]
@@ -99,6 +102,32 @@ def test_the_stac_item_is_valid_and_names_its_files(folder):
     west, south, east, north = item.bbox
     assert 13 < west < east < 14
     assert 49 < south < north < 50
+
+
+def test_the_stac_item_of_a_scene_without_a_day_is_valid_and_says_so(result, place, bus):
+    undated = ask(bus, place.request("undated", output=str(place.root / "undated")))
+    fields = json.loads(Folder(undated.map).read("item.json"))
+    JsonSchemaSTACValidator().validate_core(fields, pystac.STACObjectType.ITEM, "1.1.0")
+    times = [fields["properties"][name] for name in ("datetime", "start_datetime", "end_datetime")]
+    assert times == [None, "1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+    assert "day of the scene is not known" in fields["properties"]["description"]
+    assert [link["href"] for link in fields["links"] if link["rel"] == "derived_from"] == ["../scene.tif"]
+
+
+@pytest.mark.parametrize(
+    ("source", "folder", "href"),
+    [
+        ("/data/a scene 100%.tif", "/data/map", "../a%20scene%20100%25.tif"),
+        ("/data/2024/may.tif", "/data/map", "../2024/may.tif"),
+        ("/data/über.tif", "/maps/first", "file:///data/%C3%BCber.tif"),
+        ("/data/scene.tif", "/map", "file:///data/scene.tif"),
+        ("s3://imagery/2024/may.tif", "s3://imagery/map", "../2024/may.tif"),
+        ("s3://imagery/2024/may.tif", "s3://maps/first", "s3://imagery/2024/may.tif"),
+        ("s3://imagery/2024/may.tif", "s3://maps", "s3://imagery/2024/may.tif"),
+    ],
+)
+def test_an_item_refers_to_the_scene_beside_it_relatively_and_to_another_by_uri(source, folder, href):
+    assert source_href(source, folder) == href
 
 
 def test_the_manifest_says_what_the_map_was_made_from(folder, place):
