@@ -135,6 +135,10 @@ class ServerNotStarted(UserError):
     """A local server's program is not there and cannot be built, or it does not come up in time."""
 
 
+class PortTaken(ServerNotStarted):
+    """A port that was chosen for a local server went to somebody else before it could listen."""
+
+
 class TritonCannotRun(ServerNotStarted):
     """This machine cannot run the embedded Triton; ONNX Runtime in the process can stand in for it."""
 
@@ -214,7 +218,7 @@ class JobRests(UserError):
 
 
 class StepFailed(UserError):
-    """A step of a pipeline ended with an error."""
+    """A step of a pipeline ended with a user error."""
 
 
 # --- admin service

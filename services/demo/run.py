@@ -21,6 +21,7 @@ from pipelines.config import ChainConfig, read_chain
 from services.demo.report.build import write_report
 from services.demo.servers import Servers, embedded_servers
 from services.demo.stack_servers import run_root, stack_servers
+from services.demo.step_times import read_times
 from services.demo.steps import run_pipeline
 from services.world.create import World, create_world
 
@@ -54,7 +55,8 @@ def run_demo(
     Raises:
         InvalidSettings: another demonstration is at work in the folder.
         InvalidCatalogue: the data folder has no catalogue.
-        StepFailed: a step of the pipeline ended with an error.
+        StepFailed: a step of the pipeline ended with an error that the user can act on.
+        RuntimeError: a step of the pipeline ended by a fault.
     """
     console = Console(highlight=False)
     if chain is not None:
@@ -73,8 +75,8 @@ def run_demo(
             return
         (run / FINISHED).unlink(missing_ok=True)
         with servers_of(run, stack, inputs, config, console) as servers:
-            seconds = run_pipeline(inputs.chain, inputs.data, inputs.catalogue, root, run, console)
-            write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, seconds)
+            run_pipeline(inputs.chain, inputs.data, inputs.catalogue, root, run, console)
+            write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, read_times(run))
             where = settings.load().mlflow_tracking_uri
         temporary = run / f"{FINISHED}.part"
         temporary.write_text(json.dumps({"kind": "demo/1", "made_from": made_from}))

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eartheye.errors import StepFailed
+from services.demo.last_words import LastWords
+from services.demo.step_times import add_time
 
 STARTED = re.compile(r"Executing task '([\w-]+)'")
 ENDED = re.compile(r"Task '([\w-]+)' finished with status (\w+)")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = re.compile(r"^ {4}([a-z][\w -]*: \d+( of \d+)?.*)$")
-USER_ERROR = re.compile(r"^\s*eartheye\.errors\.\w+: (.*)$")
 
 
-def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path, console: Console) -> dict[str, float]:
+def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path, console: Console) -> None:
     """Run the pipeline and tell of each step.
 
     Args:
@@ -27,20 +27,18 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
         data: data folder.
         catalogue: its catalogue.
         root: folder that takes the steps' folders.
-        run: local folder of the run; `pipeline.log` there takes the whole output.
+        run: local folder of the run; `pipeline.log` there takes the whole output, `step_times.json` the wall time of each step.
         console: where progress goes.
 
-    Returns:
-        Wall time of each step, s; a step that ran several times is summed.
-
     Raises:
-        StepFailed: a step ended with an error.
+        StepFailed: a step ended with an error that the user can act on.
+        RuntimeError: a step ended by a fault; its last lines are in the message.
     """
     arguments = [str(chain), str(data), str(catalogue), root, str(os.getpid())]
     command = [sys.executable, "-m", "services.demo.pipeline_process", *arguments]
-    seconds: dict[str, float] = {}
-    step, began, reason = "pipeline", time.monotonic(), ""
-    with (run / "pipeline.log").open("a") as log:
+    step, began, words, failure = "pipeline", time.monotonic(), LastWords(), None
+    whole = run / "pipeline.log"
+    with whole.open("a") as log:
         process = subprocess.Popen(
             command,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},  # progress is told when it is made
@@ -57,21 +55,21 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
                 log.flush()
                 plain = COLOUR.sub("", line.rstrip("\n"))
                 if found := STARTED.search(plain):
-                    step, began = found[1], time.monotonic()
-                elif found := ENDED.search(plain):
+                    step, began, words = found[1], time.monotonic(), LastWords()
+                elif (found := ENDED.search(plain)) and found[2] == "SUCCESS":
                     took = time.monotonic() - began
-                    if found[1] == step and found[2] == "SUCCESS":
-                        seconds[step] = seconds.get(step, 0.0) + took
-                        console.print(f"  {step:<22} {took:6.1f} s")
-                elif found := PROGRESS.match(plain):
-                    console.print(f"    {found[1]}", style="dim")
-                elif found := USER_ERROR.match(plain):
-                    reason = found[1]
+                    add_time(run, step, took)
+                    console.print(f"  {step:<22} {took:6.1f} s")
+                elif found and failure is None:  # Kubeflow goes on with steps that do not hang on it
+                    failure = words.failure(step, whole)
+                else:
+                    words.hear(plain)
+                    if found := PROGRESS.match(plain):
+                        console.print(f"    {found[1]}", style="dim")
             code = process.wait()
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
     if code:
-        raise StepFailed(f"step {step}: {reason or 'a fault'}; the whole output is in {run / 'pipeline.log'}")
-    return seconds
+        raise failure or words.failure(step, whole)

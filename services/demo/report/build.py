@@ -38,7 +38,7 @@ def write_report(
         catalogue: of the data.
         config: of the chain.
         servers: what stood behind the ports, in words.
-        seconds: wall time of each step of this run; a step that was done before took hardly any.
+        seconds: wall time of each step, over all starts of the run.
     """
     tiles = TileSet(root / "tiles")
     sections = [
@@ -190,8 +190,9 @@ def registry_section(config: ChainConfig) -> Section:
 
 def timing_section(servers: list[str], seconds: dict[str, float]) -> Section:
     """What stood behind the ports, and how long each step took."""
+    words = "Wall times are summed over every start of this run. What a step had spent when a start was cut off in it is not counted."
     rows = [[step, f"{took:.1f}"] for step, took in seconds.items()]
-    return Section("Run", servers, header=["step", "wall time, s"], rows=[*rows, ["all", f"{sum(seconds.values()):.1f}"]])
+    return Section("Run", [*servers, words], header=["step", "wall time, s"], rows=[*rows, ["all", f"{sum(seconds.values()):.1f}"]])
 
 
 def add_scores(section: Section, report: Report) -> None:

@@ -1,0 +1,92 @@
+"""How a demonstration ends when a step does not: with the user's error in a line, or as a fault with its traceback."""
+
+import pytest
+import yaml
+from rich.console import Console
+
+from eartheye.errors import StepFailed, UserError
+from services.demo.last_words import LINES, LastWords
+from services.demo.step_times import add_time, read_times
+from services.demo.steps import run_pipeline
+from services.world.create import create_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "world"
+    create_world(folder, size_km=1.0)
+    return folder
+
+
+def run_steps(world, run, target_sites):
+    chain = {"name": "one", "samplings": [{"title": "tiles", "sampler": {"target_sites": target_sites}}], "heads": []}
+    (run / "chain.yaml").write_text(yaml.safe_dump(chain))
+    run_pipeline(run / "chain.yaml", world, world / "catalogue.yaml", str(run), run, Console(quiet=True))
+
+
+def test_a_step_that_the_user_can_mend_is_told_in_a_line_with_its_name_and_the_log(world, tmp_path):
+    with pytest.raises(StepFailed) as failed:
+        run_steps(world, tmp_path, target_sites=5000)
+    said = str(failed.value)
+    assert said.startswith("step sampler: 5000 sites wanted, ")
+    assert said.endswith(f"lower target_sites or widen the area; the whole output is in {tmp_path / 'pipeline.log'}")
+    assert "\n" not in said
+    assert {"configuration", "aggregator"} <= read_times(tmp_path).keys()
+    assert "sampler" not in read_times(tmp_path)
+
+
+def test_a_step_that_ends_by_a_fault_is_a_fault_with_its_traceback_and_the_log(world, tmp_path, monkeypatch):
+    (tmp_path / "geopandas.py").write_text("raise ImportError('this library is broken')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(RuntimeError) as failed:
+        run_steps(world, tmp_path, target_sites=1)
+    said = str(failed.value)
+    assert not isinstance(failed.value, UserError)
+    assert said.startswith(f"step aggregator ended by a fault; the whole output is in {tmp_path / 'pipeline.log'}")
+    assert said.count("Traceback (most recent call last):") == 1
+    assert said.endswith("ImportError: this library is broken")
+
+
+def heard(text):
+    words = LastWords()
+    for line in text.splitlines():
+        words.hear(line)
+    return words.failure("tiler", "pipeline.log")
+
+
+MENDED = """    Traceback (most recent call last):
+      File "store.py", line 3, in read
+    eartheye.errors.StoreUnavailable: it does not answer
+"""
+CAUSE = """
+    During handling of the above exception, another exception occurred:
+
+    Traceback (most recent call last):
+      File "run.py", line 9, in tile
+        raise error
+"""
+
+
+def test_the_error_that_counts_is_the_last_one():
+    assert str(heard(MENDED)) == "step tiler: it does not answer; the whole output is in pipeline.log"
+    fault = heard(f"{MENDED}{CAUSE}    KeyError: 'shard'\n")
+    assert isinstance(fault, RuntimeError)
+    assert "StoreUnavailable" in str(fault)
+    user_error = heard(
+        f"    Traceback (most recent call last):\n    KeyError: 'shard'\n{CAUSE}    eartheye.errors.MissingBulk: no shard 3\n    \n"
+    )
+    assert isinstance(user_error, StepFailed)
+
+
+def test_a_step_that_was_killed_without_a_word_is_a_fault_that_shows_what_it_printed():
+    fault = heard("\n".join(f"    cutting tiles: {number} of 200" for number in range(100)))
+    assert isinstance(fault, RuntimeError)
+    assert str(fault).endswith("cutting tiles: 99 of 200")
+    assert str(fault).count("cutting tiles") == LINES
+
+
+def test_times_of_steps_are_summed_over_the_starts_of_a_run(tmp_path):
+    assert read_times(tmp_path) == {}
+    for step, seconds in (("tiler", 4.0), ("promotion", 1.0), ("promotion", 2.0), ("tiler", 0.5)):
+        add_time(tmp_path, step, seconds)
+    assert read_times(tmp_path) == {"tiler": 4.5, "promotion": 3.0}
