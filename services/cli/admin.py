@@ -1,38 +1,33 @@
 """Commands that look after the keys of the admin service."""
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
+
+from services.admin.keys.schemas import KeyRequest
+from services.admin.roles import Role
 
 admin = App(name="admin", help="Give, list and revoke the keys of the admin service.")
 key = App(name="key", help="Give, list and revoke API keys.")
 admin.command(key)
 
 
+class KeyWanted(KeyRequest):
+    """What is asked for; without a role, the least."""
+
+    role: Role = Role.VIEWER
+
+
 @key.command
-def create(name: str, *, role: Literal["viewer", "operator", "promoter", "admin"] = "viewer", days: int | None = None) -> None:
+def create(wanted: Annotated[KeyWanted, Parameter(name="*")]) -> None:
     """Give an API key. Its token is printed once and kept nowhere.
 
     Example: `eartheye admin key create dashboards --role viewer --days 90`
-
-    Parameters
-    ----------
-    name
-        Whose it is, or what for.
-    role
-        What it may do: look; also submit jobs; also promote; also give and revoke keys.
-    days
-        How long it is in force; without it, until it is revoked.
     """
-    from eartheye.errors import InvalidConfig
     from services.admin.keys.store import create_key
-    from services.admin.roles import Role
 
-    if days is not None and days <= 0:
-        raise InvalidConfig(f"a key of {days} days would never be in force: give --days 1 or more")
-    lifetime = None if days is None else dt.timedelta(days=days)
-    print(create_key(_engine(), name, Role(role), "command line", lifetime).token)
+    print(create_key(_engine(), wanted.name, wanted.role, "command line", wanted.lifetime).token)
 
 
 @key.command(name="list")

@@ -1,61 +1,16 @@
 """Routes of the keys."""
 
-import datetime as dt
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
 
 from services.admin.access import PrincipalDep
+from services.admin.keys.schemas import KeyOut, KeyRequest, Mine, NewKeyOut
 from services.admin.keys.store import create_key, list_keys, revoke_key
 from services.admin.platform import PlatformDep
-from services.admin.roles import Role
 
 router = APIRouter(tags=["keys"])
 KeyName = Annotated[str, Path(pattern=r"^[a-z0-9]{1,16}$")]
-
-
-class KeyRequest(BaseModel):
-    """Ask for a key."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    name: str = Field(min_length=1, max_length=100)
-    """Whose it is, or what for."""
-    role: Role
-    days: int | None = Field(None, gt=0, le=3650)
-    """How long it is in force; without it, until it is revoked."""
-
-
-class KeyOut(BaseModel):
-    """A key, without its secret."""
-
-    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
-
-    key: str
-    name: str
-    role: Role
-    created_at: dt.datetime
-    created_by: str
-    expires_at: dt.datetime | None
-    revoked_at: dt.datetime | None
-    last_used_at: dt.datetime | None
-    """To the minute."""
-
-
-class NewKeyOut(KeyOut):
-    """A key that was just given."""
-
-    token: str
-    """Shown this once."""
-
-
-class Mine(BaseModel):
-    """Who asks."""
-
-    key: str
-    name: str
-    role: Role
 
 
 @router.get("/v1/keys")
@@ -73,8 +28,7 @@ def get_mine(principal: PrincipalDep) -> Mine:
 @router.post("/v1/keys", status_code=201)
 def post_key(wanted: KeyRequest, platform: PlatformDep, principal: PrincipalDep) -> NewKeyOut:
     """Give a key; its token is in this answer and nowhere else."""
-    lifetime = None if wanted.days is None else dt.timedelta(days=wanted.days)
-    made = create_key(platform.engine, wanted.name, wanted.role, principal.words, lifetime)
+    made = create_key(platform.engine, wanted.name, wanted.role, principal.words, wanted.lifetime)
     return NewKeyOut(**KeyOut.model_validate(made.key).model_dump(), token=made.token)
 
 

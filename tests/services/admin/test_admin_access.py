@@ -79,6 +79,15 @@ def test_a_key_given_over_the_api_works_until_it_is_revoked(admin):
     assert admin.ask("DELETE", "/v1/keys/unheardof").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"name": "a\x00b"}, {"name": "a\nb"}, {"name": " "}, {"name": "n" * 101}, {"days": 99999999999}, {"days": 0}]
+)
+def test_a_key_that_could_not_be_kept_is_refused(admin, wrong):
+    refused = admin.ask("POST", "/v1/keys", json={"name": "fine", "role": "viewer"} | wrong)
+    assert refused.status_code == 422
+    assert [error["field"] for error in refused.json()["errors"]] == [f"body.{next(iter(wrong))}"]
+
+
 def test_the_secret_is_kept_nowhere(admin):
     made = create_key(admin.platform.engine, "secret", Role.VIEWER, "test")
     secret = made.token.rpartition("_")[2]

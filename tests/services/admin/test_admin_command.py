@@ -3,11 +3,14 @@
 import re
 
 import pytest
+from cyclopts import CycloptsError
 
 from eartheye import settings
 from eartheye.database import connect
-from services.admin.keys.store import check_token
+from services.admin.keys.store import check_token, list_keys
+from services.cli.admin import _engine
 from services.cli.main import command_line
+from services.cli.mistakes import one_line
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +35,22 @@ def test_a_key_is_given_listed_and_revoked(capsys):
     listed = capsys.readouterr().out
     assert re.search(rf"{key.key}.*revoked", listed)
     assert token not in listed
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("dashboards", "--days", "99999999999"), "--days 99999999999: it should be less than or equal to 3650"),
+        (("dashboards", "--days", "0"), "--days 0: it should be greater than 0"),
+        (("d" * 101,), "it should have at most 100 characters"),
+        (("   ",), "it should have at least 1 character"),
+        (("dash\nboards",), "--name: it should have no control characters and no line ends"),
+    ],
+)
+def test_what_no_key_can_have_is_refused_in_one_line(words, told):
+    with pytest.raises(CycloptsError) as refused:
+        command_line(listing=False)(
+            ["admin", "key", "create", *words], result_action="return_value", exit_on_error=False, print_error=False
+        )
+    assert told in one_line(refused.value)
+    assert list_keys(_engine()) == []

@@ -1,0 +1,68 @@
+"""What the API says about keys, and what is asked of it; the command line asks the same."""
+
+import datetime as dt
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from services.admin.roles import Role
+
+
+def _printed(words: str) -> str:
+    """Refuse what a list would not show as it is: control characters, line ends, NUL (which PostgreSQL does not store)."""
+    if not words.isprintable():
+        raise ValueError("it should have no control characters and no line ends")
+    return words
+
+
+Printed = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printed)]
+"""Words for a list, on one line."""
+
+
+class KeyRequest(BaseModel):
+    """Ask for a key."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    name: Printed
+    """Whose it is, or what for."""
+    role: Role
+    """What it may do: look; also submit jobs; also promote; also give and revoke keys."""
+    days: int | None = Field(None, gt=0, le=3650)
+    """How long it is in force; without it, until it is revoked."""
+
+    @property
+    def lifetime(self) -> dt.timedelta | None:
+        """How long it is in force."""
+        return None if self.days is None else dt.timedelta(days=self.days)
+
+
+class KeyOut(BaseModel):
+    """A key, without its secret."""
+
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+    key: str
+    name: str
+    role: Role
+    created_at: dt.datetime
+    created_by: str
+    expires_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+    last_used_at: dt.datetime | None
+    """To the minute."""
+
+
+class NewKeyOut(KeyOut):
+    """A key that was just given."""
+
+    token: str
+    """Shown this once."""
+
+
+class Mine(BaseModel):
+    """Who asks."""
+
+    key: str
+    name: str
+    role: Role
