@@ -1,11 +1,14 @@
 """Commands of the local stack: real servers on this machine."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 stack = App(name="stack", help="Start, look after and end the local servers: PostgreSQL, MinIO, Kafka, MLflow, Triton.")
+NOT_RUNNING = 3
+"""Exit code that tools which look after servers have for one that does not run. Source: Linux Standard Base, "Init Script Actions"."""
 
 Folder = Annotated[Path, Parameter(name="--folder")]
 
@@ -43,6 +46,8 @@ def up(folder: Folder = Path(".stack")) -> None:
 def status(folder: Folder = Path(".stack")) -> None:
     """Show how each server is.
 
+    The exit code is 0 where all of them run, and 3 where one does not, as with `systemctl status` and `supervisorctl status`.
+
     Example: `eartheye stack status`
 
     Parameters
@@ -68,6 +73,8 @@ def status(folder: Folder = Path(".stack")) -> None:
     for found in findings:
         if found.words:
             console.print(f"{found.server} {found.state}; {found.words}", soft_wrap=True)
+    if any(found.state != "running" for found in findings):
+        sys.exit(NOT_RUNNING)
 
 
 @stack.command

@@ -15,7 +15,7 @@ VERSION = "4.3.1"
 OLDEST_JAVA = 17
 FETCH_LIMIT_S = 600
 PROBE_LIMIT_S = 20
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+POM = f"""<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>eartheye</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>

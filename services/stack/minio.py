@@ -5,6 +5,7 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
+from eartheye.errors import ServerNotStarted
 from services.stack.minio_install import minio_program
 from services.stack.place import Place
 from services.stack.server import Launch, Server
@@ -64,6 +65,6 @@ def _furnish(place: Place) -> None:
     """Make the bucket."""
     try:
         _client(place).make_bucket(BUCKET)
-    except S3Error as error:
-        if error.code not in MADE_BEFORE:
-            raise
+    except (MinioException, HTTPError) as error:
+        if not (isinstance(error, S3Error) and error.code in MADE_BEFORE):
+            raise ServerNotStarted(f"it runs, and does not make the bucket {BUCKET}: {error}") from error

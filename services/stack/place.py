@@ -64,13 +64,14 @@ class Place:
             A word on each service that gets another port than its usual one.
         """
         words = []
-        for service, usual in wanted.items():
-            others = {port for name, port in self.ports.items() if name != service}
-            known = self.ports.get(service, usual)
-            self.ports[service] = next((port for port in (known, usual) if port not in others and is_free(port)), 0) or free_port()
-            if self.ports[service] != usual:
-                words.append(f"port {usual} is taken, {service} is on {self.ports[service]}")
-        self.save()
+        with self._writing:
+            for service, usual in wanted.items():
+                others = {port for name, port in self.ports.items() if name != service}
+                known = self.ports.get(service, usual)
+                self.ports[service] = next((port for port in (known, usual) if port not in others and is_free(port)), 0) or free_port()
+                if self.ports[service] != usual:
+                    words.append(f"port {usual} is taken, {service} is on {self.ports[service]}")
+            self.save()
         return words
 
     def save(self) -> None:
@@ -82,35 +83,63 @@ class Place:
     def alone(self) -> Iterator[None]:
         """Hold the stack for this process; another command waits. The lock goes with the process, however it ends."""
         make_private(self.root)
-        with (self.root / ".lock").open("w") as lock:
+        path = self.root / ".lock"
+        with _writing(path):
+            lock = path.open("w")
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._recall()  # the command that held it before may have changed it
             yield
 
     def _recall(self) -> None:
         kept = self.root / KEPT
-        if not kept.exists():
-            return
         try:
             remembered = json.loads(kept.read_text())
             self.ports, self._secrets = dict(remembered["ports"]), dict(remembered["secrets"])
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except PermissionError as error:
+            raise ServerNotStarted(
+                f"{kept} cannot be read ({error.strerror}): it is for its owner alone, choose another --folder"
+            ) from None
         except (ValueError, KeyError, TypeError):
             raise ServerNotStarted(f"{kept} cannot be read: restore it, or move {self.root} away and start anew") from None
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only its owner may enter; one that is there already is the user's, and stays as it is."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder that only its owner may enter; one that is there already is the user's, and stays as it is.
+
+    Raises:
+        ServerNotStarted: there is no room, or no right to write there.
+    """
+    with _writing(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def write_private(path: Path, content: str) -> None:
-    """Write a file that only its owner may read; it is there whole or not at all."""
+    """Write a file that only its owner may read; it is there whole or not at all.
+
+    Raises:
+        ServerNotStarted: there is no room, or no right to write there.
+    """
     make_private(path.parent)
     draft = path.with_name(f"{path.name}.part")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(content)
-    draft.replace(path)
+    with _writing(path):
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(content)
+        draft.replace(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell what the system has against writing."""
+    try:
+        yield
+    except OSError as error:
+        raise ServerNotStarted(
+            f"{path} cannot be written ({error.strerror}): make room or give the right, or choose another --folder"
+        ) from error
 
 
 def is_free(port: int) -> bool:

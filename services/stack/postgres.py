@@ -119,12 +119,14 @@ def _is_ready(place: Place) -> bool:
 
 def _furnish(place: Place) -> None:
     """Make databases and roles, and bring the platform's database to the schema of this release."""
-    with _connect(place) as connection:
-        for name in (PLATFORM, MLFLOW):
-            role, password = sql.Identifier(name), sql.Literal(place.secret(f"postgres_{name}"))
-            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+    try:
+        with _connect(place) as connection:
+            for name in (PLATFORM, MLFLOW):
+                role, password = sql.Identifier(name), sql.Literal(place.secret(f"postgres_{name}"))
+                if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
+                    connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
+                if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+                    connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+    except psycopg.Error as error:
+        raise ServerNotStarted(f"it runs, and does not make databases and roles: {error}") from error
     upgrade(create_engine(database_url(place, PLATFORM)))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from eartheye.errors import ServerNotStarted
 from services.stack.place import write_private
 
 PID_FILE = "process.json"
@@ -101,14 +102,22 @@ def start(command: list[str], environment: dict[str, str], folder: Path, log_fil
         environment: all of its variables.
         folder: where it works and is noted.
         log_file: its words are added there.
+
+    Raises:
+        ServerNotStarted: it cannot be noted; it is ended then, for nobody would find it again.
     """
     with log_file.open("ab") as output:
         child = subprocess.Popen(
             command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     process = Process(child.pid, start_mark(child.pid) or "ended at once")
+    try:
+        write_private(folder / PID_FILE, json.dumps({"pid": process.pid, "started": process.started}))
+    except ServerNotStarted:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        raise
     child.returncode = 0  # it is not waited for: it outlives this process
-    write_private(folder / PID_FILE, json.dumps({"pid": process.pid, "started": process.started}))
     return process
 
 

@@ -1,14 +1,16 @@
 """Starting, looking after and ending the servers of a stack."""
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from subprocess import SubprocessError, TimeoutExpired
 from typing import Literal
 
-from eartheye.errors import ServerNotStarted, UserError
+from eartheye.errors import PortTaken, ServerNotStarted, UserError
 from eartheye.telemetry import get_logger
 from services.stack import process
 from services.stack.place import Place, is_free, make_private
@@ -67,10 +69,16 @@ def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding],
                 for needed in server.needs:
                     if ends[needed].result().state == "failed":
                         raise ServerNotStarted(f"it needs {needed}")
-                was_alive = _start(server, place)
+                try:
+                    was_alive = _start(server, place)
+                except PortTaken:  # building a program may take minutes
+                    moved[server.name] = place.choose_ports(server.ports)
+                    was_alive = _start(server, place)
                 state: State = "running" if was_alive else "started"
                 words = "; ".join(moved[server.name])
-            except UserError as reason:
+            except TimeoutExpired as late:
+                state, words = "failed", f"`{shlex.join(late.cmd)}` did not end within {late.timeout:.3g} s"
+            except (UserError, OSError, SubprocessError) as reason:  # also a full disk
                 state, words = "failed", str(reason)
             finding = _finding(server, place, state, words, time.monotonic() - began)
             tell(finding)
@@ -168,7 +176,7 @@ def _launch(server: Server, place: Place) -> process.Process:
     _end_remnants(server, place)
     launch = server.prepare(place)
     if taken := [service for service in server.ports if not is_free(place.ports[service])]:
-        raise ServerNotStarted(f"port {place.ports[taken[0]]} was taken in the meantime: start it again")
+        raise PortTaken(f"port {place.ports[taken[0]]} was taken in the meantime: start it again")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EARTHEYE_", *launch.without))}
     launched = process.start(launch.command, inherited | launch.environment, folder, server.log_file(place))
     log.debug("server started", server=server.name, pid=launched.pid)

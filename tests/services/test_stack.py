@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import stat
@@ -26,6 +27,7 @@ from services.stack.process import PID_FILE, noted, start, start_mark
 from services.stack.server import Launch, Server
 from services.stack.supervisor import look, start_all, stop_all
 
+ROOT = Path(__file__).parents[2]
 LISTEN = """
 import os, socket, sys
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -93,6 +95,101 @@ def test_servers_outlive_the_command_and_are_found_by_the_next(up, place):
     (ended,) = stop_all([server], place, lambda finding: None)
     assert (ended.state, start_mark(first.pid)) == ("ended", None)
     assert look(server, place).state == "stopped"
+
+
+def test_a_port_that_is_taken_while_the_program_is_built_gives_another(up, place):
+    server = small_server()
+    with socket.socket() as stranger:
+
+        def build(place: Place) -> Launch:
+            if place.ports["small"] == server.ports["small"]:
+                stranger.bind((LOOPBACK, server.ports["small"]))
+                stranger.listen()
+            return server.prepare(place)
+
+        (found,) = up(dataclasses.replace(server, prepare=build))
+    assert (found.state, found.address) == ("started", f"127.0.0.1:{place.ports['small']}")
+    assert found.words == f"port {server.ports['small']} is taken, small is on {place.ports['small']}"
+
+
+def test_a_tool_that_does_not_end_fails_its_server_alone(up, place):
+    def hang(place: Place) -> Launch:
+        subprocess.run(["sleep", "60"], timeout=0.1, check=False)
+        raise AssertionError("it ended")
+
+    slow = dataclasses.replace(small_server("slow"), prepare=hang)
+    first, second = up(small_server(), slow)
+    assert (first.state, second.state) == ("started", "failed")
+    assert second.words == "`sleep 60` did not end within 0.1 s"
+
+
+def test_a_server_that_cannot_be_furnished_is_told_and_furnished_the_next_time(up, place):
+    def refuse(place: Place) -> None:
+        raise ServerNotStarted("it runs, and does not make the bucket: no room")
+
+    server = small_server()
+    (first,) = up(dataclasses.replace(server, furnish=refuse))
+    assert (first.state, first.words) == ("failed", "it runs, and does not make the bucket: no room")
+    (second,) = up(server)
+    assert (second.state, second.pid) == ("running", first.pid)
+
+
+def test_a_server_that_cannot_be_noted_is_ended(place):
+    folder = place.folder("small")
+    (folder / f"{PID_FILE}.part").mkdir(parents=True)  # in the way of the note
+    with pytest.raises(ServerNotStarted, match=r"process\.json cannot be written \(Is a directory\)"):
+        start(["sleep", "600"], {}, folder, place.root / "log")
+    assert [cwd for cwd in Path("/proc").glob("[0-9]*/cwd") if os.path.realpath(cwd) == str(folder)] == []
+
+
+ON_A_SMALL_DISK = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from eartheye.errors import ServerNotStarted
+from services.stack.place import Place
+from services.stack.server import Launch
+from services.stack.supervisor import start_all, stop_all
+from tests.services.test_stack import small_server
+
+def write_much(place: Place) -> Launch:
+    (place.folder("large") / "data").write_bytes(bytes(3_000_000))
+
+disk = Path(sys.argv[1])
+place = Place(disk / "stack", disk / "cache")
+chosen = [small_server(), replace(small_server("large", needs=("small",)), prepare=write_much)]
+for finding in start_all(chosen, place, lambda finding: None):
+    print(finding.server, finding.state, finding.words)
+try:
+    start_all([small_server("another")], place, lambda finding: None)
+except ServerNotStarted as reason:
+    print(reason)
+for finding in stop_all(chosen, place, lambda finding: None):
+    print(finding.server, finding.state)
+"""
+
+
+def test_on_a_full_disk_what_does_not_fit_is_named_and_the_others_start_and_end(tmp_path):
+    namespace = ["unshare", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody make a mount namespace")
+    script = 'mount -t tmpfs -o size=1m none "$4" && exec "$@"'
+    command = [*namespace, "sh", "-c", script, "sh", sys.executable, "-c", ON_A_SMALL_DISK, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": "."}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert [line for line in done.stdout.splitlines() if "[debug" not in line] == [
+        "small started ",
+        "large failed [Errno 28] No space left on device",
+        f"{tmp_path}/stack/stack.json cannot be written (No space left on device): make room or give the right, or choose another --folder",
+        "large stopped",
+        "small ended",
+    ], done.stderr
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ServerNotStarted, match=r"file cannot be written \(File exists\)"):
+        start_all([small_server()], Place(tmp_path / "file", tmp_path), lambda finding: None)
 
 
 def test_what_has_died_is_started_again_where_it_was(up, place):
@@ -290,7 +387,9 @@ def test_the_command_names_what_is_missing_starts_the_others_and_fails(up, place
     monkeypatch.setattr(local_stack, "servers", lambda: (good, java))
     with pytest.raises(ServerNotStarted, match="not started: kafka"):
         commands.up(place.root)
-    commands.status(place.root)
+    with pytest.raises(SystemExit) as ended:
+        commands.status(place.root)
+    assert ended.value.code == 3
     said = capsys.readouterr().out
     assert "it runs on Java: install Java 17" in said
     assert f"set -a; . {place.root / 'env'}; set +a" in said
@@ -302,6 +401,17 @@ def test_the_command_names_what_is_missing_starts_the_others_and_fails(up, place
     assert "ended" in capsys.readouterr().out
     with pytest.raises(InvalidSettings, match="there is no server 'redis': name one of small, kafka"):
         commands.logs("redis", folder=place.root)
+
+
+def test_the_exit_code_of_status_says_whether_all_run(up, place, monkeypatch):
+    server = small_server()
+    monkeypatch.setattr(local_stack, "servers", lambda: (server,))
+    up(server)
+    commands.status(place.root)
+    stop_all([server], place, lambda finding: None)
+    with pytest.raises(SystemExit) as ended:
+        commands.status(place.root)
+    assert ended.value.code == 3
 
 
 def test_a_log_is_followed(tmp_path):
