@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr = SecretStr("")
     s3_secure: bool = False
     """Speak TLS to the S3 endpoint."""
+    s3_root_user: str = ""
+    """Administrator of a MinIO of our own. Only `eartheye buckets` asks under this name: it makes the user of `s3_access_key`."""
+    s3_root_password: SecretStr = SecretStr("")
     cache_dir: Path = Path("~/.cache/eartheye")
     """Node-local cache of bulk objects and of servers that are installed once."""
     cache_limit_gb: float = Field(50.0, gt=0)

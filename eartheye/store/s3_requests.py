@@ -62,23 +62,27 @@ def ask(settings: Settings, bucket: str, request: Callable[[Minio], Answer]) -> 
 @lru_cache(maxsize=8)
 def _connect(settings: Settings, process: int) -> Minio:
     """Return the client of this process; a child of a fork must not go on with its parent's connections."""
-    pool = urllib3.PoolManager(
-        maxsize=CONNECTIONS,
-        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        retries=REQUEST_RETRIES,
-    )
     try:
         return Minio(
             settings.s3_endpoint,
             access_key=settings.s3_access_key or None,
             secret_key=settings.s3_secret_key.get_secret_value() or None,
             secure=settings.s3_secure,
-            http_client=pool,
+            http_client=connections(),
         )
     except ValueError as error:
         raise InvalidSettings(
             f"{error}: EARTHEYE_S3_ENDPOINT is host and port, as minio:9000; EARTHEYE_S3_ACCESS_KEY and _SECRET_KEY go together"
         ) from error
+
+
+def connections() -> urllib3.PoolManager:
+    """Return a pool of connections with the time limits and retries of all requests."""
+    return urllib3.PoolManager(
+        maxsize=CONNECTIONS,
+        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+        retries=REQUEST_RETRIES,
+    )
 
 
 def _passes(error: BaseException) -> bool:
