@@ -58,6 +58,7 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
         ConflictingOutput: the folder holds another world, or files that are no world's.
         InvalidConfig: the size or the seed is out of range.
         StoreFull: there is no room for it.
+        InvalidName: the folder has the name of a file.
     """
     config = WorldConfig(seed=seed, size_km=size_km)
     made_from = digest(STEP, config)
@@ -68,8 +69,9 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
     if done and not missing:
         return done
 
-    _claim(directory, config, missing)
+    _refuse_another(directory, config, missing)
     _check_room(directory, config)
+    _claim(folder, config)
     drafts = directory / UNFINISHED
     shutil.rmtree(drafts, ignore_errors=True)
     drafts.mkdir()
@@ -89,27 +91,30 @@ def _is_there(path: Path, size: int | None) -> bool:
     return path.is_file() and size in (None, path.stat().st_size)
 
 
-def _claim(directory: Path, config: WorldConfig, missing: list[str]) -> None:
-    """Write down first whose world the folder is to hold, so that an interrupted one is never gone on with as another."""
+def _refuse_another(directory: Path, config: WorldConfig, missing: list[str]) -> None:
+    """Refuse a folder that another world has claimed, or that nobody did and that holds files of a world."""
     path = directory / CONFIG
     if path.exists():
         if path.read_text() != config.model_dump_json():
             raise ConflictingOutput(f"{directory} holds a world of another seed or size: choose another folder")
-        return
-    if len(missing) < len(FILES):
+    elif len(missing) < len(FILES):
         raise ConflictingOutput(f"{directory} holds files of a world, but no {CONFIG} that says which: choose another folder")
-    directory.mkdir(parents=True, exist_ok=True)
-    draft = directory / f"{CONFIG}.draft"
-    draft.write_text(config.model_dump_json())
-    draft.replace(path)
 
 
 def _check_room(directory: Path, config: WorldConfig) -> None:
     """Refuse a disk that the drafts do not fit on; GDAL would tell late, and unclearly."""
-    wanted, free = ROOM_BYTES_PER_PX * config.size_m**2, shutil.disk_usage(directory).free
+    disk = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
+    wanted, free = ROOM_BYTES_PER_PX * config.size_m**2, shutil.disk_usage(disk).free
     if free < wanted:
         needs = f"a world of {config.size_km:g} km takes {wanted / 1e9:.1f} GB while it is made"
         raise StoreFull(f"{needs}, {free / 1e9:.1f} GB are free in {directory}: free space, choose another folder or lower size_km")
+
+
+def _claim(folder: Folder, config: WorldConfig) -> None:
+    """Write down first whose world the folder is to hold, so that an interrupted one is never gone on with as another."""
+    if not folder.exists(CONFIG):
+        with folder.create(CONFIG) as file:
+            file.write(config.model_dump_json().encode())
 
 
 def _take_room(drafts: Path, config: WorldConfig) -> None:

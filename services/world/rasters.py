@@ -14,6 +14,7 @@ from rasterio.windows import Window
 from eartheye.contracts import LAND_CLASSES, ClassSpec
 from eartheye.errors import StoreFull
 from eartheye.raster import CogSpec, write_cog
+from eartheye.raster.source import first_cause
 from services.world.config import COVER_GSD_M, DEM_GSD_M, PROJECTION, WorldConfig
 from services.world.cover import Cover
 from services.world.mosaics import BLOCK_PX, transform
@@ -44,7 +45,7 @@ def optimise(draft: Path, path: Path, options: dict[str, Any]) -> None:
         options: compression and overviews.
 
     Raises:
-        StoreFull: there was no room for all of it.
+        StoreFull: the copy cannot be read to its end.
     """
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_PAM_ENABLED=False):
         rasterio.shutil.copy(draft, path, driver="COG", blocksize=BLOCK_PX, **options)
@@ -54,7 +55,9 @@ def optimise(draft: Path, path: Path, options: dict[str, Any]) -> None:
                 bottom = max(0, written.height - BLOCK_PX)
                 written.read(window=Window(0, bottom, written.width, written.height - bottom))
         except RasterioIOError as error:
-            raise StoreFull(f"no room to write {path} ({error}): free space or choose another folder") from None
+            raise StoreFull(
+                f"{path} could not be written whole ({first_cause(error)}), the disk is full or fails: free space or choose another folder"
+            ) from error
 
 
 def draw_elevation(plan: Plan, path: Path) -> None:

@@ -11,15 +11,17 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import shapely
 from rasterio.errors import RasterioIOError
 from rasterio.features import rasterize
 from rio_cogeo.cogeo import cog_validate
 
 from eartheye.contracts import read_catalogue
-from eartheye.errors import ConflictingOutput, InvalidConfig, StoreFull
+from eartheye.errors import ConflictingOutput, InvalidConfig, InvalidName, StoreFull
 from eartheye.store import Folder
 from services.world.create import FILES, World, create_world
+from services.world.rasters import IMAGERY, optimise
 from services.world.scenes import SCENES
 from tests.limits import file_size_limit
 
@@ -271,6 +273,12 @@ def test_a_folder_with_files_of_unknown_origin_is_refused(tmp_path):
     assert (tmp_path / "dem.tif").read_bytes() == b"mine"
 
 
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path):
+    (tmp_path / "notes").touch()
+    with pytest.raises(InvalidName, match="choose another name"):
+        create_world(tmp_path / "notes" / "world", size_km=1)
+
+
 OUT_OF_RANGE = [
     ({"size_km": 0.4}, "from 1 to 40 km"),
     ({"size_km": 41}, "from 1 to 40 km"),
@@ -286,11 +294,25 @@ def test_a_size_or_seed_out_of_range_is_refused_and_nothing_is_written(tmp_path,
     assert not (tmp_path / "world").exists()
 
 
-def test_a_disk_without_room_is_refused_before_anything_is_drawn(tmp_path, monkeypatch):
+def test_a_disk_without_room_is_refused_before_the_folder_is_claimed(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**8, 9 * 10**7, 10**7))
     with pytest.raises(StoreFull, match="lower size_km"):
-        create_world(tmp_path, size_km=1)
-    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+        create_world(tmp_path / "many" / "world", size_km=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_copy_that_cannot_be_read_to_its_end_is_told_with_the_first_cause(folder, tmp_path, monkeypatch):
+    """A file cut short stands in for a disk that fills while GDAL closes the file, which it keeps to itself."""
+
+    def copy_a_part(source, path, **options):
+        copy(source, path, **options)
+        os.truncate(path, path.stat().st_size - 1000)
+
+    copy = rasterio.shutil.copy
+    monkeypatch.setattr(rasterio.shutil, "copy", copy_a_part)
+    with pytest.raises(StoreFull, match=r"made\.tif could not be written whole \(.*(?i:read|strip|tile)[^)]*\), the disk is full") as told:
+        optimise(folder / "mosaic_2023Q1.tif", tmp_path / "made.tif", IMAGERY)
+    assert "previous exception" not in str(told.value)
 
 
 @pytest.mark.parametrize("size", [500_000, 2_500_000])
