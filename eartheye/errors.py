@@ -66,6 +66,10 @@ class UnreadableRaster(UserError):
     """A raster cannot be opened or decoded: truncated, corrupt, or no raster at all."""
 
 
+class MissingRaster(UnreadableRaster):
+    """There is no file where a raster should be."""
+
+
 class MissingCrs(UserError):
     """A raster or vector layer has no coordinate reference system, or one that cannot be placed on Earth."""
 
@@ -167,6 +171,10 @@ class NoReply(UserError):
 
 class PredictorUnavailable(Outage):
     """The inference server does not answer in time, or does not hold the model."""
+
+
+class PredictorSilent(PredictorUnavailable):
+    """The inference server does not answer at all: it is down, or starting again."""
 
 
 class NotDeployed(PredictorUnavailable):

@@ -87,7 +87,8 @@ def reason(error: UserError, data: Folder) -> str:
     Names are relative to the data folder, so that the same data give the same index wherever they lie.
     """
     kinds = {UnreadableRaster: "unreadable", MissingCrs: "no reference system", WrongBands: "wrong bands"}
-    return f"{kinds[type(error)]}: {error}".replace(f"{data.root}/", "")
+    kind = next(words for kind, words in kinds.items() if isinstance(error, kind))
+    return f"{kind}: {error}".replace(f"{data.root}/", "")
 
 
 def list_images(data: Folder, entry: ImagesEntry) -> list[str]:

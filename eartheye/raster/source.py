@@ -8,7 +8,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
-from eartheye.errors import MissingBulk, UnreadableRaster
+from eartheye.errors import MissingBulk, MissingRaster, UnreadableRaster
 from eartheye.store import Folder
 
 DRIVERS = {
@@ -66,12 +66,13 @@ class RasterSource:
         """Return a new handle, to be used by one thread at a time.
 
         Raises:
-            UnreadableRaster: there is no such file, or it is no raster that can be read here.
+            MissingRaster: there is no such file.
+            UnreadableRaster: it is no raster that can be read here.
         """
         try:
             head = self._folder.read_range(self._name, 0, LONGEST_SIGNATURE)
         except MissingBulk:
-            raise UnreadableRaster(f"{self.uri} is not there: give the path of a raster") from None
+            raise MissingRaster(f"{self.uri} is not there: give the path of a raster") from None
         driver = next((driver for signature, driver in DRIVERS.items() if head.startswith(signature)), None)
         if driver is None:
             raise UnreadableRaster(f"{self.uri} is no GeoTIFF, JPEG 2000, PNG or JPEG: convert it with gdal_translate")

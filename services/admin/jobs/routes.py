@@ -32,7 +32,12 @@ def get_jobs(platform: PlatformDep, limit: Limit = 50, state: JobState | None = 
 
 @router.post("/v1/jobs", status_code=202)
 def post_job(wanted: JobRequest, platform: PlatformDep, response: Response) -> JobOut:
-    """Ask for a map of a scene; the same request again is the same job."""
+    """Ask for a map of a scene; the same request again is the same job.
+
+    What cannot be done is refused at once and leaves no job: 403 where scene or output lie outside the service's folders, 404 where model,
+    alias or scene are not there, 409 where another request has the name or another map takes the output, 422 where the scene cannot be
+    read, does not fit the model, or the area lies outside of it.
+    """
     response.headers["Location"] = f"/v1/jobs/{wanted.job}"
     return submit(platform, wanted)
 

@@ -11,6 +11,7 @@ from services.admin.jobs.schemas import JobOut
 from services.admin.platform import Platform
 from services.inference.admission import admit
 from services.inference.intake import note_request
+from services.inference.output import see_output_free
 from services.inference.tables import ENDED, Job
 
 log = get_logger(__name__)
@@ -30,13 +31,16 @@ def submit(platform: Platform, request: JobRequest) -> JobOut:
         NameTaken: another request has the name.
         OutsideRoots: scene or output lie outside the folders of the service.
         UnknownModel: there is no such model or alias.
+        MissingRaster: there is no such scene.
+        ConflictingOutput: another map lies in the output, or is about to.
         UserError: the scene cannot be read, or does not fit the model.
     """
     with Session(platform.engine) as session:
         known = session.get(Job, request.job) is not None
-    if not known:
-        admit(request, resolve, platform.settings)
+    admitted = None if known else admit(request, resolve, platform.settings)
     with Session(platform.engine) as session, session.begin():
+        if admitted:
+            see_output_free(session, request, admitted)
         note_request(session, request)
     try:
         platform.bus.publish(JOB_REQUESTS, request.job, request)

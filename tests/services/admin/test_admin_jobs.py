@@ -94,6 +94,20 @@ def test_the_same_request_again_is_the_same_job_and_another_is_refused(admin, in
     assert (taken.status_code, taken.json()["type"]) == (409, "urn:eartheye:problem:name-taken")
 
 
+def test_an_output_that_another_map_takes_is_refused_and_the_same_map_is_not(admin, inference):
+    output = f"{admin.root}/maps/owned"
+    admin.ask("POST", "/v1/jobs", json=body(admin, "owner", output=output))
+    events(admin, "owner")
+    write_scene(admin.root / "other.tif", seed=1)
+    for changes in ({"min_area_m2": 9.0}, {"area": [400_010.0, 5_499_900.0, 400_060.0, 5_500_000.0]}, {"scene": f"{admin.root}/other.tif"}):
+        refused = admin.ask("POST", "/v1/jobs", json=body(admin, "late", output=output) | changes)
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:eartheye:problem:conflicting-output")
+        assert "takes the map of job 'owner'" in refused.json()["detail"]
+    assert admin.ask("GET", "/v1/jobs/late").status_code == 404
+    assert admin.ask("POST", "/v1/jobs", json=body(admin, "same", output=output)).status_code == 202
+    assert events(admin, "same")[-1][1]["state"] == "done"
+
+
 def test_the_same_request_twice_at_once_is_one_job_to_both(admin):
     with meet_before(admin.platform.engine, "INSERT INTO jobs", 2), ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: admin.ask("POST", "/v1/jobs", Role.OPERATOR, json=body(admin, "at-once")), range(2)))
@@ -127,7 +141,9 @@ def test_a_job_that_has_ended_cannot_be_cancelled(admin, inference):
     ("changes", "status", "slug", "words"),
     [
         ({"model": "nobody"}, 404, "unknown-model", "no model 'nobody'"),
-        ({"scene": "{root}/nothing.tif"}, 422, "unreadable-raster", "is not there"),
+        ({"scene": "{root}/nothing.tif"}, 404, "missing-raster", "is not there"),
+        ({"scene": "{root}/serving/model.onnx"}, 422, "unreadable-raster", "convert it"),
+        ({"alias": "challenger"}, 404, "unknown-model", "alias 'challenger'"),
         ({"scene": "{root}/../../etc/passwd"}, 403, "outside-roots", "outside the folders"),
         ({"output": "{root}/maps/../../../out"}, 403, "outside-roots", "outside the folders"),
         ({"scene": "s3://elsewhere/x.tif"}, 403, "outside-roots", "outside the folders"),

@@ -1,0 +1,36 @@
+"""Whether a job may write its map where it wants to: what can be known before the scene is read through."""
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from eartheye.contracts import Map
+from eartheye.contracts.messages import JobRequest
+from eartheye.errors import ConflictingOutput
+from eartheye.store import Folder
+from services.inference.admission import Admitted
+from services.inference.tables import Job, Plan
+
+
+def see_output_free(session: Session, request: JobRequest, admitted: Admitted) -> None:
+    """Refuse an output that holds another map, or gets one from a job at work; the same map under another name of a job is none.
+
+    What the table does not know of, as a scene whose content was exchanged, is left to the planner, which compares digests.
+
+    Args:
+        session: on the platform's database.
+        request: what is asked.
+        admitted: what was found out about it.
+
+    Raises:
+        ConflictingOutput: another map lies there, or is about to.
+    """
+    folder = Folder(admitted.output)
+    maker = Map.read(folder).job if folder.exists(Map.name) else None
+    owns = or_(Job.state.in_(("running", "assembling")), and_(Job.state == "done", Job.job == maker))
+    reading = request.model_dump(mode="json", include={"bands", "nodata", "crs"})
+    asked = (admitted.scene, admitted.package.digest, request.model, admitted.model.version, admitted.area, reading, request.min_area_m2)
+    owners = select(Job, Plan).join(Plan, Plan.plan == Job.plan).where(Job.output == admitted.output, owns)
+    for owner, plan in session.execute(owners):
+        least = JobRequest.model_validate(owner.request).min_area_m2
+        if asked != (plan.scene, plan.serving_digest, plan.model, plan.model_version, plan.area, plan.reading, least):
+            raise ConflictingOutput(f"{request.output} takes the map of job '{owner.job}': choose another folder")
