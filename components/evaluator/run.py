@@ -22,6 +22,7 @@ from eartheye.errors import InvalidConfig, NotEnoughTiles, UnreadableManifest
 from eartheye.store import Bulk, Folder
 from eartheye.tiles import TileSet
 from eartheye.tracking import run
+from eartheye.wording import counted
 from models.package import backbone_folder, check_sensor, load_backbone, load_task_model
 
 STEP = "evaluator/1"
@@ -178,22 +179,25 @@ def check_test(windows: Windows) -> None:
 def split_in_words(windows: Windows) -> str:
     """Say how training and test were kept apart."""
     counts = (
-        f"{len(windows.rows(part))} windows of {len(set(windows.tiles(part).values()))} groups for {part}"
+        f"{counted(len(windows.rows(part)), 'window')} of {counted(len(set(windows.tiles(part).values())), 'group')} for {part}"
         for part in ("train", "validation", "test")
     )
     return f"{', '.join(counts)}; no group and no piece of ground is on two sides"
 
 
 def seen_in_pretraining(given: Tiles, backbone: Folder, windows: Windows) -> str:
-    """Say how much of the test the backbone saw, without labels, when it was pretrained."""
+    """Say how much of the test ground the backbone saw, without labels, when it was pretrained.
+
+    Every acquisition of that ground counts, those that are left out of the test as well: each of them shows the ground.
+    """
     package = ModelPackage.read(backbone)
     if package.split is None or given.digest not in package.provenance.trained_on:
         return "the backbone was pretrained on other tiles"
     with backbone.open(package.split) as file:
         seen = pq.read_table(file).to_pandas()
-    test = list(windows.tiles("test"))
+    test = windows.parts.index[windows.parts == "test"]
     count = int(np.isin(test, seen.loc[seen["part"] == "train", "tile"]).sum())
-    return f"of {len(test)} test tiles the backbone saw {count} in pretraining, without their labels"
+    return f"of {counted(len(test), 'tile')} of the test groups, all acquisitions, the backbone saw {count} in pretraining, without labels"
 
 
 def keep(report: Folder, drawn: dict[str, bytes]) -> dict[str, Bulk]:

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from components.evaluator.config import EvaluatorConfig
-from components.evaluator.run import evaluate_backbone, evaluate_task
+from components.evaluator.run import evaluate_backbone, evaluate_task, seen_in_pretraining
 from components.evaluator.segmentation import TilePredictor, truth_of
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.features import read_windows
 from components.finetuner.resources import Resources
 from components.finetuner.run import finetune
 from components.finetuner.windows import choose_windows
-from eartheye.contracts import ModelPackage, Report
+from eartheye.contracts import ModelPackage, Report, Tiles
 from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, NotEnoughTiles, WrongBackbone, WrongBands
 from eartheye.store import Folder
 from eartheye.tiles import SplitConfig, TileSet
@@ -99,8 +99,16 @@ def test_reports_say_how_they_were_made_and_who_is_ahead(root):
         assert "no group and no piece of ground is on two sides" in report.split
         words = "; ".join(report.notes)
         assert "above random backbone" in words
-        assert "test tiles the backbone saw" in words
+        assert "tiles of the test groups, all acquisitions, the backbone saw" in words
         assert "with so few they are rough" in words
+
+
+def test_an_acquisition_that_is_left_out_of_the_test_counts_among_what_the_backbone_saw(root, tiles):
+    split = SplitConfig(test_share=0.3, validation_share=0.2, seed=3)
+    windows = choose_windows(TileSet(tiles), "scenes", SamplesConfig(label_set="cover", input_px=56, acquisitions=1, split=split))
+    assert set(windows.tiles("test")) == {1, 2, 24, 27}
+    words = seen_in_pretraining(Tiles.read(tiles), root / "backbone", windows)  # its pretraining saw the tiles 0, 1 and 2
+    assert words == "of 8 tiles of the test groups, all acquisitions, the backbone saw 3 in pretraining, without labels"
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,14 @@ from eartheye.raster import open_scene
 from eartheye.store import Folder
 from eartheye.tiles import TileSet
 from eartheye.tracking import CHAMPION, alias_version
+from eartheye.wording import counted
 from pipelines.config import ChainConfig, HeadConfig, SamplingConfig
 from services.demo.report import limits, tile_figures
 from services.demo.report.map_section import credit_of, map_section
 from services.demo.report.section import Section
 from services.demo.report.sites_figure import sites_map
 from services.demo.report.unseen import split_of
-from services.demo.report.wording import counted, sentence, spread
+from services.demo.report.wording import sentence, spread
 from services.registry.standing import decisions
 
 

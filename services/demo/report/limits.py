@@ -15,7 +15,8 @@ from components.sampler.config import SamplerConfig
 from eartheye.contracts import LAND_CLASSES, Report, Score
 from eartheye.tiles import TileSet
 from eartheye.tiles.footprint import footprints
-from services.demo.report.wording import counted, length, listed, spread, two_digits
+from eartheye.wording import counted
+from services.demo.report.wording import length, listed, spread, two_digits
 
 FEW_SITES_OF_TARGET = 0.9
 MANY_SITES_OF_TARGET = 1.1
@@ -133,9 +134,11 @@ def of_head(report: Report, samples: SamplesConfig, tiles: TileSet, parts: pd.Da
         )
     else:
         groups = index.groupby("part")["group"].nunique()
+        most = samples.acquisitions
+        drawn = "" if most is None else f", of which the head is given at most {most} of a site"
         words.append(
-            f"{counted(groups['train'], 'group')} of tiles to train on and {groups['test']} to test on ({len(train)} and {len(test)}): "
-            "the figures hang on which groups these are."
+            f"{counted(groups['train'], 'group')} of tiles to train on and {groups['test']} to test on ({len(train)} and "
+            f"{counted(len(test), 'tile')}, all acquisitions{drawn}): the figures hang on which groups these are."
         )
         words += of_confusion(report, [spec.name for spec in tiles.label_sets[samples.label_set].classes])
     if index["crs"].isna().all():

@@ -18,6 +18,7 @@ from eartheye.raster import open_scene
 from eartheye.store import Bulk, Folder
 from eartheye.tiles import TileSet
 from eartheye.tracking import CHAMPION, resolve
+from eartheye.wording import counted
 from pipelines.config import ChainConfig, MapConfig
 from pipelines.requests import map_folder
 from services.demo.report import map_figures
@@ -25,7 +26,6 @@ from services.demo.report.agreement import LEAST_IOU, Matches, cut_out, match_po
 from services.demo.report.map_truth import raster_truth, shows, truth_words, worth_of, worth_words
 from services.demo.report.section import Section
 from services.demo.report.unseen import split_of, unseen_ground
-from services.demo.report.wording import counted
 
 M2_PER_HA = 1e4
 

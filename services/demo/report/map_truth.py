@@ -17,7 +17,8 @@ from components.evaluator.scoring import PRETRAINED
 from components.finetuner.metrics import class_iou, mean_iou
 from eartheye.contracts import Catalogue, ClassSpec, Report
 from eartheye.contracts.catalogue import RasterLabels
-from services.demo.report.wording import counted, listed
+from eartheye.wording import counted
+from services.demo.report.wording import listed
 
 M2_PER_HA = 1e4
 

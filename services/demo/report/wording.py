@@ -3,11 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 
-def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """Return a number with its noun: `1 piece`, `1,200 pieces`."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
-
-
 def spread(counts: Iterable[int]) -> str:
     """Return the least and the most of some counts."""
     least, most = min(counts := list(counts)), max(counts)

@@ -5,11 +5,14 @@ import datetime as dt
 import pandas as pd
 import pytest
 
+from components.finetuner.config import SamplesConfig
 from components.sampler.config import ClassRatio, SamplerConfig
 from eartheye.contracts import Report, Score
+from eartheye.tiles import TileSet
 from services.demo.report import limits
 from services.demo.report.scale import round_length
-from services.demo.report.wording import counted, length, listed, sentence, spread
+from services.demo.report.wording import length, listed, sentence, spread
+from tests.components.tiny_tiles import write_tiles
 
 
 def score(model: str, value: float, low: float | None, high: float | None) -> Score:
@@ -38,6 +41,19 @@ def test_the_commonest_class_and_the_classes_without_test_are_named():
     assert words[1] == "The test holds no road and building: nothing is known of it."
 
 
+def test_tiles_of_both_sides_are_counted_with_all_their_acquisitions(tmp_path):
+    tiles = TileSet(write_tiles(tmp_path, sites=6, quarters=3, sites_of_group=2))
+    part = tiles.cut["group"].map({"block-0": "train", "block-1": "train", "block-2": "test"})
+    parts = pd.DataFrame({"tile": tiles.cut["tile"], "part": part})
+    report = Report.model_construct(per_class={"field": 0.5}, confusion=((80,),), scores=())
+
+    def words(acquisitions):
+        return limits.of_head(report, SamplesConfig(label_set="cover", acquisitions=acquisitions), tiles, parts)[0]
+
+    assert words(None).startswith("2 groups of tiles to train on and 1 to test on (12 and 6 tiles, all acquisitions): ")
+    assert "(12 and 6 tiles, all acquisitions, of which the head is given at most 1 of a site): " in words(1)
+
+
 def test_few_sites_are_put_down_to_the_class_ratio():
     config = SamplerConfig(target_sites=12)
     words = limits.of_sites(1, {"land cover": 5500.0}, {3: 15}, pd.Series([2]), config)
@@ -63,7 +79,6 @@ def test_the_season_of_dates_is_told_whatever_their_year():
 
 
 def test_words_and_lengths_read_as_in_a_sentence():
-    assert (counted(1, "stratum", "strata"), counted(1200, "piece")) == ("1 stratum", "1,200 pieces")
     assert (spread([3, 3]), spread([2, 1, 5])) == ("3", "1 to 5")
     assert (length(5565.0), length(37.2), length(156.0), length(156_000.0)) == ("5.6 km", "37 m", "160 m", "160 km")
     assert (listed(["a"]), listed(["a", "b", "c"])) == ("a", "a, b and c")
