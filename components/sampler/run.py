@@ -1,6 +1,7 @@
 """The sampler's two steps: a data folder in, cells out; cells in, sites out."""
 
 import hashlib
+from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
@@ -26,6 +27,19 @@ CELLS_STEP = "cells/1"
 SITES_STEP = "sites/1"
 STRIP_CELLS = 2**20
 """Cells described at once; bounds the memory, whatever the area."""
+
+
+@dataclass(frozen=True)
+class SitesPlan:
+    """What a drawing comes to."""
+
+    cells: int
+    """Cells to draw from."""
+    strata: int
+    """Strata that give a site."""
+    sites: int
+    finished: bool
+    """The sites are there already."""
 
 
 def aggregate_cells(data: str, catalogue: Catalogue, config: CellsConfig, cells: Folder) -> Cells:
@@ -114,12 +128,7 @@ def sample_sites(cells: Folder, config: SamplerConfig, sites: Folder) -> Sites:
 
     with cells.open(given.table) as file:
         parquet = pq.ParquetFile(file)
-        table = parquet.read(["cell", "region", "land_class", "elevation_m"])
-        check(table, config.target_sites)
-        cell, region, land_class, elevation_m = (column.to_numpy() for column in table.columns)
-        stratum, class_of_stratum = stratify(region, land_class, elevation_m, config.interval_m)
-        ratio = np.array([0.0, *config.class_ratio.model_dump().values()])
-        quota = allocate(np.bincount(stratum), class_of_stratum, ratio, config.target_sites)
+        cell, stratum, quota = allot(parquet, config)
         rows = select(cell, stratum, quota, config.seed)
         drawn = take(parquet, rows).to_pandas()
 
@@ -133,6 +142,39 @@ def sample_sites(cells: Folder, config: SamplerConfig, sites: Folder) -> Sites:
         strata=int((quota > 0).sum()),
         cell_km=given.cell_km,
     ).finish(sites)
+
+
+def plan_sites(cells: Folder, config: SamplerConfig, sites: Folder) -> SitesPlan:
+    """Say what `sample_sites` would draw; nothing is written.
+
+    Args:
+        cells: a finished folder of cells.
+        config: how many sites, and how.
+        sites: where the sites would go.
+
+    Raises:
+        UserError: what `sample_sites` would raise, but for a full store.
+    """
+    given = Cells.read(cells)
+    if done := Sites.done(sites, digest(SITES_STEP, config, given.digest)):
+        return SitesPlan(given.count, done.strata, done.count, finished=True)
+    with cells.open(given.table) as file:
+        _, _, quota = allot(pq.ParquetFile(file), config)
+    return SitesPlan(given.count, int((quota > 0).sum()), int(quota.sum()), finished=False)
+
+
+def allot(parquet: pq.ParquetFile, config: SamplerConfig) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Share the sites wanted among the strata of the cells.
+
+    Returns:
+        (N,) cells; (N,) stratum of each; (S,) sites to draw from each stratum.
+    """
+    table = parquet.read(["cell", "region", "land_class", "elevation_m"])
+    check(table, config.target_sites)
+    cell, region, land_class, elevation_m = (column.to_numpy() for column in table.columns)
+    stratum, class_of_stratum = stratify(region, land_class, elevation_m, config.interval_m)
+    ratio = np.array([0.0, *config.class_ratio.model_dump().values()])
+    return cell, stratum, allocate(np.bincount(stratum), class_of_stratum, ratio, config.target_sites)
 
 
 def check(table: pa.Table, target_sites: int) -> None:

@@ -21,3 +21,15 @@ class TilerConfig(BaseModel):
     """Tiles of a part, the unit that is done again after an interruption; a site's acquisitions are never in two."""
     shard_mb: int = Field(1024, ge=1)
     """Size, in megabytes, at which a part begins another shard. Small enough that a node keeps the shards it works on in its cache."""
+
+
+class Share(BaseModel):
+    """What one of several processes cuts of a folder of tiles: every n-th part, of n processes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    made_from: str
+    """Digest of what the tiles are made from: taken once, for every file is read through for it."""
+    number: int = Field(ge=0)
+    shares: int = Field(ge=1)
+    """Number of processes."""

@@ -2,10 +2,9 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import pyarrow.parquet as pq
@@ -62,7 +61,7 @@ def cut_part(samples: Iterable[Sample], bands: dict[str, tuple[str, ...]], confi
     rows: list[dict[str, Any]] = []
     moments: dict[str, Moments] = {}
     with ShardWriter(folder, config.shard_mb * MEGABYTE) as writer:
-        for encoded in _in_order(partial(encode_sample, bands=bands, config=config), samples):
+        for encoded in encode_samples(samples, bands, config):
             row = encoded.row
             if encoded.moments:
                 key = f"{len(rows):08d}"
@@ -105,13 +104,13 @@ def encode_sample(sample: Sample, bands: dict[str, tuple[str, ...]], config: Til
     return Encoded(row | {"label_sets": names}, records, Moments.of(sample.pixels, sample.valid))
 
 
-def _in_order(work: Callable[[Sample], Encoded], samples: Iterable[Sample]) -> Iterator[Encoded]:
-    """Yield the results of work on samples in their order, done by several threads while the next samples are read."""
+def encode_samples(samples: Iterable[Sample], bands: dict[str, tuple[str, ...]], config: TilerConfig) -> Iterator[Encoded]:
+    """Yield what `encode_sample` makes of each, in order; several threads do it while the next samples are read."""
     threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads, thread_name_prefix="tiles") as pool:
         ahead: deque[Future[Encoded]] = deque()
         for sample in samples:
-            ahead.append(pool.submit(work, sample))
+            ahead.append(pool.submit(encode_sample, sample, bands, config))
             if len(ahead) >= AHEAD * threads:
                 yield ahead.popleft().result()
         while ahead:

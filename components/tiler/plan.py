@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -82,6 +82,17 @@ def make_plan(catalogue: Catalogue, found: Survey, sites: pd.DataFrame, config: 
     for number, names in found.images.items():
         parts += [ImagesPart(number, tuple(some)) for some in _chunks(names, config.part_tiles)]
     return parts
+
+
+def thin(part: Part, step: int) -> Part:
+    """Return a part with each `step`-th tile, the first among them."""
+    match part:
+        case SitesPart():
+            return replace(part, visits=part.visits.iloc[::step])
+        case CoverPart():
+            return replace(part, places=part.places[::step])
+        case ImagesPart():
+            return replace(part, names=part.names[::step])
 
 
 def image_group(entry: ImagesEntry, name: str) -> str:

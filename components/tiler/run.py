@@ -1,36 +1,25 @@
 """The tiling step: imagery, labels and sites in; tiles out."""
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-import pandas as pd
-import pyarrow.parquet as pq
-
-from components.tiler.config import TilerConfig
+from components.tiler.config import Share, TilerConfig
 from components.tiler.merge import left_out, merge_parts
 from components.tiler.part import TilePart, cut_part
-from components.tiler.plan import Part, make_plan
+from components.tiler.plan import Part
 from components.tiler.reading import Reader
 from components.tiler.sample import Sample
-from components.tiler.survey import list_images, survey
-from components.tiler.truth import check_labels, check_polygons, mask_path
-from eartheye.contracts import Catalogue, Sites, Tiles, digest
-from eartheye.contracts.catalogue import MaskLabels
-from eartheye.errors import InvalidConfig, NotEnoughTiles, TargetTooLarge
-from eartheye.grid import EaseGrid
+from components.tiler.tiling import PARTS, Tiling, identify, open_tiling
+from eartheye.contracts import Catalogue, Tiles
+from eartheye.errors import NotEnoughTiles, TargetTooLarge
 from eartheye.store import Folder
 from eartheye.telemetry import progress_of
-
-STEP = "tiler/1"
-PARTS = "parts/"
-SITE_COLUMNS = ["site", "lon", "lat", "group"]
 
 
 def cut_tiles(data: str, catalogue: Catalogue, sites: Folder | None, config: TilerConfig, tiles: Folder) -> Tiles:
     """Cut tiles at sites, over scenes that are covered whole and from image folders, and the masks with them.
 
-    What cannot be cut is in the index, with the reason. An interrupted run is taken up at the part where it stopped; a finished folder is
-    returned as it is.
+    What cannot be cut is in the index, with the reason. An interrupted run is taken up at the part where it stopped, and parts that other
+    processes have cut by `cut_share` are taken as they are; a finished folder is returned as it is.
 
     Args:
         data: path or URI of the data folder.
@@ -48,64 +37,69 @@ def cut_tiles(data: str, catalogue: Catalogue, sites: Folder | None, config: Til
         StoreFull: there is no room for the tiles.
         ConflictingOutput: `tiles` holds what another input or configuration made.
     """
-    folder = Folder(data)
-    check_labels(folder, catalogue)
-    placed, sites_digest = _read_sites(sites, catalogue, config.group_side)
-    made_from = digest(STEP, config, catalogue.model_dump_json(exclude_defaults=True), sites_digest, _content(folder, catalogue))
+    made_from = identify(data, catalogue, sites, config)
     if done := Tiles.done(tiles, made_from):
         return done
-
-    found = survey(folder, catalogue)
-    check_polygons(folder, catalogue, found.scenes)
-    parts = make_plan(catalogue, found, placed, config)
-    reader = Reader(folder, catalogue, found, config)
-    bands = {entry.sensor: entry.bands for entry in (*catalogue.scenes, *catalogue.images)}
-    folders = [tiles / f"{PARTS}{number:05d}" for number in range(len(parts))]
-    finished = [TilePart.done(place, _of_part(made_from, number)) for number, place in enumerate(folders)]
-    already = sum(part.tiles for part, done in zip(parts, finished, strict=True) if done)
-    with progress_of("cutting tiles", sum(part.tiles for part in parts), already) as advance:
-        for number, part in enumerate(parts):
-            if not finished[number]:
-                samples = _counted(reader.read(part), part, advance)
-                finished[number] = cut_part(samples, bands, config, folders[number], _of_part(made_from, number))
-    made = [(place, done) for place, done in zip(folders, finished, strict=True) if done]
+    tiling = open_tiling(data, catalogue, sites, config, tiles, made_from)
+    made = cut_parts(tiling, range(len(tiling.parts)))
+    rejections = left_out(catalogue, tiling.found, tiling.sites, tiling.parts)
     try:
-        return merge_parts(made, left_out(catalogue, found, placed, parts), catalogue, found, config, tiles, made_from)
+        return merge_parts(made, rejections, catalogue, tiling.found, config, tiles, made_from)
     except (NotEnoughTiles, TargetTooLarge):
         tiles.delete_all(PARTS)  # they hold no tile, and would stand in the way of another configuration
         raise
 
 
-def _read_sites(sites: Folder | None, catalogue: Catalogue, group_side: int) -> tuple[pd.DataFrame, str]:
-    """Return `site`, `lon`, `lat` and `group` of the sites, and the digest of their table."""
-    if sites is None:
-        if wanting := [entry.path for entry in catalogue.scenes if entry.cut == "sites"]:
-            raise InvalidConfig(f"{len(wanting)} scenes are cut at sites, as {wanting[0]}: give the folder of sites, or set `cut: cover`")
-        return pd.DataFrame(columns=SITE_COLUMNS), ""
-    given = Sites.read(sites)
-    with sites.open(given.table) as file:
-        table = pq.read_table(file, columns=["site", "cell", "lon", "lat"]).to_pandas()
-    blocks = EaseGrid(given.cell_km).block_of(table["cell"].to_numpy(), group_side)  # type: ignore[arg-type]
-    table["group"] = [f"{given.cell_km} km {group_side} {block}" for block in blocks]
-    return table[SITE_COLUMNS], given.table.sha256
+def share_out(data: str, catalogue: Catalogue, sites: Folder | None, config: TilerConfig, shares: int) -> list[Share]:
+    """Share the cutting out among processes, each of which calls `cut_share`; `cut_tiles` then joins what they cut.
+
+    Args:
+        data: path or URI of the data folder.
+        catalogue: what lies in it.
+        sites: a finished folder of sites; None where no scene is cut at sites.
+        config: how tiles are cut.
+        shares: number of processes.
+
+    Raises:
+        UserError: as `cut_tiles` does before it looks at the imagery.
+    """
+    made_from = identify(data, catalogue, sites, config)
+    return [Share(made_from=made_from, number=number, shares=shares) for number in range(shares)]
 
 
-def _content(data: Folder, catalogue: Catalogue) -> str:
-    """Return the digest of every file that decides the tiles: scenes, labels, images and their masks."""
-    names = {entry.path for entry in catalogue.scenes}
-    names |= {labels.path for labels in catalogue.labels if not isinstance(labels, MaskLabels)}
-    for entry in catalogue.images:
-        images = list_images(data, entry)
-        masks = [labels for labels in catalogue.labels if isinstance(labels, MaskLabels) and labels.images == entry.path]
-        names |= {*images, *(mask_path(labels, name) for labels in masks for name in images)}
-    content = hashlib.sha256()
-    for name in sorted(names):
-        content.update(f"{name}\n{data.bulk(name).sha256 if data.exists(name) else 'missing'}\n".encode())
-    return content.hexdigest()
+def cut_share(data: str, catalogue: Catalogue, sites: Folder | None, config: TilerConfig, tiles: Folder, share: Share) -> None:
+    """Cut the parts of one share; those that are done already stay.
+
+    Args:
+        data: path or URI of the data folder.
+        catalogue: what lies in it.
+        sites: a finished folder of sites; None where no scene is cut at sites.
+        config: how tiles are cut.
+        tiles: where they go.
+        share: which parts.
+
+    Raises:
+        UserError: as `cut_tiles` does; that nothing can be cut is told by `cut_tiles` alone.
+    """
+    if not Tiles.done(tiles, share.made_from):
+        tiling = open_tiling(data, catalogue, sites, config, tiles, share.made_from)
+        cut_parts(tiling, range(share.number, len(tiling.parts), share.shares))
 
 
-def _of_part(made_from: str, number: int) -> str:
-    return hashlib.sha256(f"{made_from}/{number}".encode()).hexdigest()
+def cut_parts(tiling: Tiling, numbers: Iterable[int]) -> list[tuple[Folder, TilePart]]:
+    """Cut those of the numbered parts that are still to be cut; returns folder and manifest of each."""
+    wanted = {number: tiling.done(number) for number in numbers}
+    reader = Reader(tiling.data, tiling.catalogue, tiling.found, tiling.config)
+    tiles = {number: tiling.parts[number].tiles for number in wanted}
+    made = []
+    with progress_of("cutting tiles", sum(tiles.values()), sum(tiles[number] for number, done in wanted.items() if done)) as advance:
+        for number, done in wanted.items():
+            folder = tiling.folder_of(number)
+            if done is None:
+                samples = _counted(reader.read(tiling.parts[number]), tiling.parts[number], advance)
+                done = cut_part(samples, tiling.bands, tiling.config, folder, tiling.digest_of(number))
+            made.append((folder, done))
+    return made
 
 
 def _counted(samples: Iterator[Sample], part: Part, advance: Callable[..., None]) -> Iterator[Sample]:

@@ -1,7 +1,8 @@
 """Commands that make data: cells, sites, tiles, what is kept of them."""
 
+import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -9,6 +10,9 @@ from components.curator.config import CuratorConfig
 from components.sampler.config import CellsConfig, SamplerConfig
 from components.tiler.config import TilerConfig
 from services.cli.inputs import catalogue_of
+
+if TYPE_CHECKING:
+    from components.tiler.forecast import TilesForecast
 
 
 def cells(
@@ -34,7 +38,7 @@ def cells(
     print(f"{made.count} cells of {made.cell_km} km in {len(made.regions)} regions in {cells}")
 
 
-def sample(cells: str, sites: str, *, config: Annotated[SamplerConfig, Parameter(name="*")]) -> None:
+def sample(cells: str, sites: str, *, dry_run: bool = False, config: Annotated[SamplerConfig, Parameter(name="*")]) -> None:
     """Draw sites from cells, stratified by region, land cover and elevation: equation (1) of the CG-EarthEye report.
 
     Example: `eartheye sample runs/cells runs/sites --target-sites 48 --class-ratio.built-up 0.4`
@@ -45,10 +49,17 @@ def sample(cells: str, sites: str, *, config: Annotated[SamplerConfig, Parameter
         The folder of the cells.
     sites
         The folder to make.
+    dry_run
+        Only count what would be drawn, and write nothing.
     """
-    from components.sampler.run import sample_sites
+    from components.sampler.run import plan_sites, sample_sites
     from eartheye.store import Folder
 
+    if dry_run:
+        plan = plan_sites(Folder(cells), config, Folder(sites))
+        verb = "were drawn already" if plan.finished else "would be drawn"
+        print(f"{plan.sites} sites of {plan.strata} strata {verb} from {plan.cells} cells into {sites}; nothing was written")
+        return
     drawn = sample_sites(Folder(cells), config, Folder(sites))
     print(f"{drawn.count} sites of {drawn.strata} strata in {sites}")
 
@@ -59,6 +70,7 @@ def tile(
     *,
     sites: str | None = None,
     catalogue: Path | None = None,
+    dry_run: bool = False,
     config: Annotated[TilerConfig, Parameter(name="*")] = TilerConfig(),
 ) -> None:
     """Cut tiles and masks: at the sites, over scenes that are covered whole, and from image folders. What is rejected is listed, and why.
@@ -75,11 +87,19 @@ def tile(
         The folder of the sites; left out, only covered scenes and image folders are cut.
     catalogue
         Where the data folder holds no `catalogue.yaml` of its own.
+    dry_run
+        Only count what would be cut, try a few tiles for size and time, and write nothing.
     """
+    from components.tiler.forecast import forecast_tiles
     from components.tiler.run import cut_tiles
     from eartheye.store import Folder
 
-    cut = cut_tiles(str(data), catalogue_of(data, catalogue), Folder(sites) if sites else None, config, Folder(tiles))
+    given = str(data), catalogue_of(data, catalogue), Folder(sites) if sites else None, config, Folder(tiles)
+    if dry_run:
+        forecast = forecast_tiles(*given)
+        print(f"{told_of(forecast) if forecast else 'all tiles are cut'}, in {tiles}; nothing was written")
+        return
+    cut = cut_tiles(*given)
     print(f"{cut.count} tiles in {len(cut.shards)} shards, {cut.rejected} rejected, in {tiles}")
 
 
@@ -101,3 +121,16 @@ def curate(tiles: str, curated: str, *, config: Annotated[CuratorConfig, Paramet
     kept = curate_tiles(Folder(tiles), config, Folder(curated))
     dropped = ", ".join(f"{count} {reason}" for reason, count in kept.dropped.items()) or "none"
     print(f"{kept.kept} tiles kept in {kept.clusters} clusters; dropped: {dropped}; in {curated}")
+
+
+def told_of(forecast: "TilesForecast") -> str:
+    """Return the counts of what is to be cut."""
+    from rich.filesize import decimal
+
+    whole = f"{forecast.over_scenes} over covered scenes and those of {forecast.images} images"
+    parts = f"{forecast.parts} parts ({forecast.done} more are done)"
+    took = dt.timedelta(seconds=round(forecast.seconds))
+    return (
+        f"{forecast.at_sites} tiles of {forecast.scenes} scenes at {forecast.sites} sites, {whole} would be cut: "
+        f"{parts}, about {decimal(forecast.size_bytes)}, about {took} (h:mm:ss)"
+    )

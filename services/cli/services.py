@@ -66,7 +66,7 @@ def rollback(model: str, *, expected_champion: int | None = None, asked_by: str 
     print(f"{model} version {result.version} is the champion" if result.version else f"{model} has no champion")
 
 
-def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float = 3600.0) -> None:
+def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float = 3600.0, dry_run: bool = False) -> None:
     """Ask the inference service for a map of a scene, and wait for it.
 
     Example: `eartheye map --job harbour-1 --scene data/harbour.tif --model landcover --output runs/maps/harbour`
@@ -75,11 +75,34 @@ def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float
     ----------
     timeout_s
         How long to wait; the job goes on after that, ask again under the same name.
+    dry_run
+        Only check the request and plan it here, by this command's settings; nothing is asked of the service, and nothing is written.
     """
     from pipelines.requests import request_map
 
+    if dry_run:
+        print(f"{told_of(request)}; nothing was written")
+        return
     result = request_map(request, timeout_s)
     print(f"map in {result.map}: {result.blocks_done} blocks done, {result.blocks_empty} empty, {result.blocks_failed} failed")
+
+
+def told_of(request: JobRequest) -> str:
+    """Return what a map would take."""
+    from rich.filesize import decimal
+
+    from eartheye.settings import load
+    from eartheye.tracking import resolve
+    from services.inference.config import PlannerConfig
+    from services.inference.planning import plan_job
+
+    planned = plan_job(request, resolve, load(), PlannerConfig().block_px)
+    if planned.made:
+        return f"the map is in {request.output} already"
+    area, version = planned.admitted.area, planned.admitted.model.version
+    pixels = f"{area.width} x {area.height} pixels of {request.scene}"
+    size = f"up to {decimal(area.width * area.height)} of classes"
+    return f"{request.model} version {version} would map {pixels} in {len(planned.blocks)} blocks, {size}, into {request.output}"
 
 
 def serve(role: Literal["all", "registry", "planner", "worker", "assembler", "admin"]) -> None:

@@ -9,18 +9,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
-from eartheye.contracts import Map
 from eartheye.contracts.messages import JOB_OUTCOMES, JOB_REQUESTS, JOB_RESULTS, BlockOutcome, JobCommand, JobRequest, JobResult
 from eartheye.errors import BusUnavailable, RequestRejected, StoreUnavailable, TrackingUnavailable, UnknownModel, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
-from services.inference.admission import ModelSource, admit
+from services.inference.admission import ModelSource
 from services.inference.config import PlannerConfig
 from services.inference.dispatch import dispatch, doubt_sendings
 from services.inference.intake import note_outcome, note_request, obey
 from services.inference.outcomes import release_work
-from services.inference.planning import make_plan, map_digest, store_plan
+from services.inference.planning import plan_job, store_plan
 from services.inference.results import end_job, tell_results
 from services.inference.tables import Job
 from services.schema.migrate import require_schema
@@ -118,20 +117,20 @@ class Planner:
     def _plan(self, name: str) -> None:
         with Session(self._engine) as session:
             request = JobRequest.model_validate(session.get_one(Job, name).request)
-        admitted = admit(request, self._resolve, self._settings)
-        plan = make_plan(request, admitted, self._config.block_px, Folder(self._settings.job_work))
-        done = Map.done(Folder(admitted.output), map_digest(plan.plan, request))
+        planned = plan_job(request, self._resolve, self._settings, self._config.block_px)
+        plan, made = planned.plan, planned.made
         with Session(self._engine) as session, session.begin():
-            digest = store_plan(session, plan, self._config.block_px, admitted.file_block)
+            digest = store_plan(session, plan, planned.blocks)
             job = session.get_one(Job, name)
             if job.state != "asked":
                 return
             release_work(Folder(plan.work))
-            job.plan, job.output, job.state = digest, admitted.output, "running"
-            if done:
+            job.plan, job.output, job.state = digest, planned.admitted.output, "running"
+            if made:
                 end_job(session, job, "done")
-                job.blocks_done, job.blocks_empty = done.blocks_done, done.blocks_empty
-        log.info("job planned", job=name, plan=digest, area=tuple(admitted.area), model=request.model, version=admitted.model.version)
+                job.blocks_done, job.blocks_empty = made.blocks_done, made.blocks_empty
+        version = planned.admitted.model.version
+        log.info("job planned", job=name, plan=digest, area=tuple(planned.admitted.area), model=request.model, version=version)
         self._wake()
 
     def _reject(self, name: str, reason: str) -> None:

@@ -1,14 +1,19 @@
 """From a request to a plan: what decides the class map, and the blocks it is cut into."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from eartheye.blocks import Block as CutBlock
 from eartheye.blocks import Window, cut_blocks
-from eartheye.contracts import digest
+from eartheye.contracts import Map, digest
 from eartheye.contracts.messages import JobRequest
+from eartheye.settings import Settings
 from eartheye.store import Folder
-from services.inference.admission import Admitted
+from services.inference.admission import Admitted, ModelSource, admit
 from services.inference.tables import Block, Plan
 
 MAPPING_STEP = "mapping/1"
@@ -36,6 +41,36 @@ class PolygonOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_area_m2: float
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """What a request comes to."""
+
+    admitted: Admitted
+    plan: Plan
+    blocks: list[CutBlock]
+    made: Map | None
+    """The map, where it is there already."""
+
+
+def plan_job(request: JobRequest, resolve: ModelSource, settings: Settings, block_px: int) -> PlannedJob:
+    """Check a request and plan it; nothing is written.
+
+    Args:
+        request: what is asked.
+        resolve: says which version a model's alias points at.
+        settings: allowed folders, limits, folder of the work.
+        block_px: side of a block.
+
+    Raises:
+        UserError: why it cannot be done, see `admit`.
+        ConflictingOutput: the output holds another map.
+    """
+    admitted = admit(request, resolve, settings)
+    plan = make_plan(request, admitted, block_px, Folder(settings.job_work))
+    made = Map.done(Folder(admitted.output), map_digest(plan.plan, request))
+    return PlannedJob(admitted, plan, cut_blocks(plan.area, block_px, admitted.file_block), made)
 
 
 def make_plan(request: JobRequest, admitted: Admitted, block_px: int, work: Folder) -> Plan:
@@ -76,7 +111,7 @@ def make_plan(request: JobRequest, admitted: Admitted, block_px: int, work: Fold
     )
 
 
-def store_plan(session: Session, plan: Plan, block_px: int, file_block: tuple[int, int]) -> str:
+def store_plan(session: Session, plan: Plan, cut: Sequence[CutBlock]) -> str:
     """Put a plan and its blocks into the tables, and return its digest; the outcomes of one that is there already stay."""
     name = plan.plan
     if stored := session.get(Plan, name):
@@ -84,8 +119,7 @@ def store_plan(session: Session, plan: Plan, block_px: int, file_block: tuple[in
         return name
     session.add(plan)
     session.flush()
-    blocks = cut_blocks(plan.area, block_px, file_block)
-    session.execute(insert(Block), [{"plan": name, "block": block.name, **block.window._asdict()} for block in blocks])
+    session.execute(insert(Block), [{"plan": name, "block": block.name, **block.window._asdict()} for block in cut])
     return name
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from components.sampler.allocation import allocate
 from components.sampler.component import aggregator, sampler
 from components.sampler.config import ClassRatio, SamplerConfig
-from components.sampler.run import sample_sites
+from components.sampler.run import SitesPlan, plan_sites, sample_sites
 from components.sampler.selection import hash_cells, select
 from components.sampler.strata import stratify
 from eartheye.contracts import Cells, Sites
@@ -174,6 +174,17 @@ def test_a_finished_folder_is_returned_untouched(cells, tmp_path):
     written = (tmp_path / "sites" / "sites.parquet").stat().st_mtime_ns
     assert sample_sites(cells, config, sites) == first
     assert (tmp_path / "sites" / "sites.parquet").stat().st_mtime_ns == written
+
+
+def test_a_plan_counts_what_is_then_drawn_and_writes_nothing(cells, tmp_path):
+    config, sites = SamplerConfig(target_sites=100, class_ratio=ClassRatio(water=0)), Folder(tmp_path / "sites")
+    plan = plan_sites(cells, config, sites)
+    assert not (tmp_path / "sites").exists()
+    drawn = sample_sites(cells, config, sites)
+    assert plan == SitesPlan(COUNT, drawn.strata, drawn.count, finished=False)
+    assert plan_sites(cells, config, sites) == SitesPlan(COUNT, drawn.strata, drawn.count, finished=True)
+    with pytest.raises(ConflictingOutput):
+        plan_sites(cells, SamplerConfig(target_sites=101), sites)
 
 
 def test_another_configuration_does_not_overwrite(cells, tmp_path):

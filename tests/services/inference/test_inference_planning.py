@@ -1,0 +1,33 @@
+"""A request planned without the service, held against the job."""
+
+import pytest
+
+from eartheye.bus import Bus
+from eartheye.errors import ConflictingOutput, WrongBands
+from services.inference.planning import plan_job
+from services.inference.service import inference_service
+from tests.services.inference.place import QUICK, Place, ask
+
+
+def test_a_plan_counts_what_the_job_then_does_and_writes_nothing(place: Place, bus: Bus):
+    request = place.request("planned", area=(400_020.0, 5_499_920.0, 400_120.0, 5_500_000.0))
+    before = sorted(place.root.rglob("*"))
+    planned = plan_job(request, place.resolve, place.settings, QUICK.block_px)
+    assert sorted(place.root.rglob("*")) == before
+    assert planned.made is None
+    assert sum(block.window.width * block.window.height for block in planned.blocks) == planned.plan.area_width * planned.plan.area_height
+
+    with inference_service(place.settings, place.resolve, config=QUICK):
+        result = ask(bus, request)
+    assert result.state == "done"
+    assert result.blocks_done + result.blocks_empty == len(planned.blocks)
+    again = plan_job(request, place.resolve, place.settings, QUICK.block_px)
+    assert again.made is not None
+    assert again.plan.plan == planned.plan.plan
+    with pytest.raises(ConflictingOutput):
+        plan_job(request.model_copy(update={"area": None}), place.resolve, place.settings, QUICK.block_px)
+
+
+def test_a_plan_is_refused_as_the_job_would_be(place: Place):
+    with pytest.raises(WrongBands):
+        plan_job(place.request("wrong", bands=("nir", "green", "blue")), place.resolve, place.settings, QUICK.block_px)
