@@ -15,6 +15,7 @@ from eartheye.errors import CorruptBulk, EmptyArea, RequestRejected, WrongBands,
 from eartheye.raster import Scene, open_scene, select_bands
 from eartheye.settings import Settings
 from eartheye.store import Folder
+from services.inference.names import package_name, told_as
 from services.inference.roots import inside_roots
 
 SAME_PX = 1e-6
@@ -71,13 +72,14 @@ def admit(request: JobRequest, resolve: ModelSource, settings: Settings) -> Admi
     if scene_uri.startswith(output.rstrip("/") + "/"):
         raise RequestRejected(f"{request.output} holds the scene, a map could overwrite it: give the map a folder of its own")
     model = resolve(request.model, request.alias)
-    package = ServingPackage.read(Folder(model.serving))
+    with told_as({model.serving: package_name(request.model, model.version)}):
+        package = ServingPackage.read(Folder(model.serving))
     if package.digest != model.serving_digest:
-        raise CorruptBulk(f"{model.serving} is not the package that was registered as {request.model} {model.version}: export it again")
+        raise CorruptBulk(f"{package_name(request.model, model.version)} is not the package that was registered: export it again")
     if package.task != "segmentation":
         raise RequestRejected(f"{request.model} classifies whole scenes, a map needs a segmentation model: name another")
     Lattice.of(package.input_px, package.overlap)
-    with open_scene(scene_uri, request.bands, request.nodata, request.crs) as scene:
+    with told_as({scene_uri: request.scene}), open_scene(scene_uri, request.bands, request.nodata, request.crs) as scene:
         check_fit(scene, package)
         area = area_of(scene, request.area)
         if area.width * area.height > settings.job_limit_px:

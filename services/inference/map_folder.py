@@ -15,6 +15,7 @@ from eartheye.contracts import Map, ServingPackage
 from eartheye.contracts.messages import JobRequest
 from eartheye.raster import CogSpec, open_scene, write_cog
 from eartheye.store import Bulk, Folder
+from services.inference.names import told_as
 from services.inference.outcomes import read_raster
 from services.inference.stac_item import stac_item
 from services.inference.tables import Block, Plan
@@ -59,7 +60,7 @@ def build_map(
         classes=package.classes,
         tags={"MODEL": f"{plan.model} {plan.model_version}", "LICENCE": licence, "ATTRIBUTION": attribution},
     )
-    with tempfile.TemporaryDirectory(prefix="eartheye-map-") as directory:
+    with tempfile.TemporaryDirectory(prefix="eartheye-map-") as directory, told_as({directory: "$TMPDIR"}):
         scratch = Path(directory)
         write_cog(scratch / RASTER, ((RasterWindow(*window), read(window)[None]) for window in rasters), spec)
         raster = folder.upload(RASTER, scratch / RASTER)

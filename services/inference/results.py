@@ -8,11 +8,14 @@ from eartheye.contracts.messages import JOB_RESULTS, JobResult
 from eartheye.database import now
 from services.inference.block_states import count_blocks
 from services.inference.metrics import JOBS_ENDED
-from services.inference.tables import Job
+from services.inference.names import names_of, renamed
+from services.inference.tables import Job, Plan
 
 
 def end_job(session: Session, job: Job, state: str, reason: str | None = None) -> None:
-    """Let a job rest in a state of `ENDED`; `tell_results` publishes its result."""
+    """Let a job rest in a state of `ENDED`; `tell_results` publishes its result, with the reason in the words of who asked."""
+    if reason and job.plan:
+        reason = renamed(reason, names_of(job, session.get_one(Plan, job.plan)))
     blocks = count_blocks(session, job.plan)
     job.blocks_done, job.blocks_empty, job.blocks_failed = (blocks.get(ended, 0) for ended in ("done", "empty", "failed"))
     job.state, job.reason, job.ended_at, job.told = state, reason, now(), False

@@ -9,6 +9,7 @@ from eartheye.contracts.messages import JobRequest
 from eartheye.errors import InvalidConfig, NotThere
 from services.admin.jobs.schemas import BlockCounts, FailureOut, JobOut, JobPage, JobState
 from services.inference.block_states import count_blocks
+from services.inference.names import names_of, renamed
 from services.inference.tables import ENDED, Block, Job, Plan
 
 SEPARATOR = "~"
@@ -56,10 +57,12 @@ def list_failures(engine: Engine, job: str, limit: int) -> list[FailureOut]:
         NotThere: no such job was asked for.
     """
     with Session(engine) as session:
-        plan = _get(session, job).plan
-        failed = select(Block).where(Block.plan == plan, Block.state == "failed").order_by(Block.id).limit(limit)
+        asked = _get(session, job)
+        plan = session.get(Plan, asked.plan) if asked.plan else None
+        names = names_of(asked, plan) if plan else {}
+        failed = select(Block).where(Block.plan == asked.plan, Block.state == "failed").order_by(Block.id).limit(limit)
         return [
-            FailureOut(block=block.block, reason=block.reason or "", sendings=block.sendings, window=tuple(block.window))
+            FailureOut(block=block.block, reason=renamed(block.reason or "", names), sendings=block.sendings, window=tuple(block.window))
             for block in session.scalars(failed)
         ]
 

@@ -9,9 +9,10 @@ import rasterio
 from eartheye.bus import Bus
 from eartheye.contracts import Map
 from eartheye.contracts.messages import BlockOutcome, BlockTask, JobCommand
-from eartheye.errors import PredictorUnavailable, RequestRejected
+from eartheye.errors import PredictorUnavailable, RequestRejected, StoreFull
 from eartheye.predictor import open_predictor
 from eartheye.store import Folder
+from services.admin.jobs.queries import list_failures
 from services.inference.config import PlannerConfig
 from services.inference.outcomes import put_outcome, read_outcome
 from tests.services.inference.by_hand import ByHand
@@ -61,6 +62,26 @@ def test_a_block_that_cannot_be_read_fails_its_job_with_the_reason_and_leaves_no
     assert f"{result.blocks_failed} of 12 blocks failed" in result.reason
     assert "truncated or corrupt" in result.reason
     assert not (own_place.root / "maps" / "hole").exists()
+
+
+def test_a_failure_names_the_scene_as_it_was_asked_for(by_hand, own_place):
+    spoil(own_place, 2, 1)
+    (own_place.root / "asked.tif").symlink_to("scene.tif")
+    by_hand.ask(own_place.request("linked", scene=str(own_place.root / "asked.tif")))
+    result = by_hand.finish("linked")
+    told = [result.reason, *(failure.reason for failure in list_failures(by_hand.engine, "linked", 100))]
+    assert len(told) == 1 + result.blocks_failed
+    assert all(f"{own_place.root}/asked.tif cannot be read" in reason and "scene.tif" not in reason for reason in told)
+
+
+def test_a_disk_that_fills_while_the_map_is_built_is_told_without_its_folder(by_hand, own_place, monkeypatch):
+    def full(path, *_):
+        raise StoreFull(f"no room to write {path} (No space left on device): free space")
+
+    monkeypatch.setattr("services.inference.map_folder.write_cog", full)
+    by_hand.ask(own_place.request("large"))
+    result = by_hand.finish("large")
+    assert (result.state, result.reason) == ("failed", "no room to write $TMPDIR/map.tif (No space left on device): free space")
 
 
 def test_a_redrive_does_only_what_had_failed(by_hand, own_place):

@@ -189,6 +189,21 @@ def test_a_serving_package_that_was_exchanged(reason, place):
     assert "is not the package that was registered" in reason(alias="exchanged")
 
 
+def test_a_scene_is_named_as_it_was_asked_for_and_not_by_where_it_lies(reason, place):
+    write_scene(place.root / "kept.tif", crs=None)
+    (place.root / "asked.tif").symlink_to("kept.tif")
+    told = reason(scene=(place.root / "asked.tif").as_uri())
+    assert told.startswith(f"file://{place.root}/asked.tif has no")
+    assert "kept.tif" not in told
+
+
+def test_a_serving_package_is_named_by_its_model_and_not_by_where_it_lies(reason, place):
+    place.models["landcover", "lost"] = Served(4, str(place.root / "lost"), "0" * 64)
+    told = reason(alias="lost")
+    assert told.startswith("the serving package of landcover 4 is not finished")
+    assert str(place.root) not in told
+
+
 def test_a_classifier_of_whole_scenes(reason, place):
     package = write_package(Folder(place.root / "scenes"), task="scenes")
     place.models["landcover", "scenes"] = Served(3, str(place.root / "scenes"), package.digest)
