@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     admin_host: str = "127.0.0.1"
     """Address that the admin service listens on. Default: this machine alone; it speaks no TLS, put a proxy before it."""
     admin_port: int = Field(8090, ge=0, le=65535)
+    admin_secure: bool = False
+    """People reach the admin pages by https alone, through a proxy: the cookie of a session is never sent without TLS."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 

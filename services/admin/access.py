@@ -7,12 +7,12 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
-from eartheye.database import answering
 from eartheye.errors import NotAllowed, NotSignedIn
-from services.admin.keys.store import check_token, key_in_force
+from services.admin.keys.store import check_token
 from services.admin.keys.tables import ApiKey
 from services.admin.platform import Platform, PlatformDep
 from services.admin.roles import ACCESS, Role
+from services.admin.sessions import Sessions
 
 BEARER = HTTPBearer(auto_error=False, scheme_name="API key", description="A key as `ek_...`, sent as `Authorization: Bearer ek_...`.")
 
@@ -50,32 +50,6 @@ class Principal:
             raise NotAllowed(f"{self.name} is {self.role}, {action} asks for {ACCESS[action]}: use a key of that role")
 
 
-class Sessions:
-    """Browsers that signed in on the login page, and with which key; kept by this process alone, so that a restart ends them all."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, str] = {}
-
-    def begin(self, session: str, key: str) -> None:
-        """Note that a browser signed in."""
-        self._keys[session] = key
-
-    def end(self, session: str) -> None:
-        """Forget a browser."""
-        self._keys.pop(session, None)
-
-    def principal(self, session: str, platform: Platform) -> Principal | None:
-        """Return who signed in, None where nobody did or the key is no longer in force.
-
-        Raises:
-            DatabaseUnavailable: the database does not answer.
-        """
-        key = self._keys.get(session)
-        with answering(platform.engine):
-            found = key_in_force(platform.engine, key) if key else None
-        return Principal.of(found) if found else None
-
-
 async def authorise(
     request: Request, platform: PlatformDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 ) -> Principal | None:
@@ -104,9 +78,13 @@ def _authorised(action: str, request: Request, platform: Platform, bearer: HTTPA
 
 def _signed_in(request: Request, platform: Platform) -> Principal | None:
     """Return who signed in with this browser. Only for GET, which changes nothing: another site's page could send the cookie as well."""
-    session = request.session.get("id", "")
+    if request.method != "GET":
+        return None
     sessions: Sessions = request.app.state.sessions
-    return sessions.principal(session, platform) if request.method == "GET" else None
+    session = request.session.get("id", "")
+    found = sessions.key(session, platform)
+    sessions.note_use(session)
+    return Principal.of(found) if found else None
 
 
 async def _principal(principal: Annotated[Principal | None, Depends(authorise)]) -> Principal:

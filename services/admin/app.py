@@ -10,7 +10,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import compile_path
 
 from eartheye import __version__
-from services.admin.access import Sessions, authorise
+from services.admin.access import authorise
 from services.admin.datasets.routes import router as datasets
 from services.admin.health.probes import Probes
 from services.admin.health.routes import router as health
@@ -22,6 +22,7 @@ from services.admin.platform import Platform
 from services.admin.problems import MEDIA_TYPE, Problem, add_problem_handlers
 from services.admin.requests import BodyLimit, RequestSurroundings
 from services.admin.roles import ACCESS
+from services.admin.sessions import LIMIT_S, Sessions
 
 ROUTERS: tuple[APIRouter, ...] = (health, metrics, keys, models, jobs, datasets)
 OPENAPI = "/v1/openapi.json"
@@ -29,8 +30,6 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 DESCRIPTION = """Steer the platform: promote models, submit mapping jobs and look at their maps, look at datasets.
 
 Every error is a problem document (RFC 9457) with a `type` to switch on. Every route but health and metrics asks for an API key."""
-SESSION_S = 12 * 3600
-"""How long a browser stays signed in: a working day."""
 
 
 def create_app(platform: Platform) -> FastAPI:
@@ -48,7 +47,8 @@ def create_app(platform: Platform) -> FastAPI:
         secret_key=secrets.token_hex(32),
         session_cookie="eartheye_session",
         same_site="strict",
-        max_age=SESSION_S,
+        https_only=platform.settings.admin_secure,
+        max_age=LIMIT_S,
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestSurroundings)

@@ -8,14 +8,16 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from eartheye.store import Folder
-from services.admin.datasets.catalogue import list_datasets
+from services.admin.datasets.catalogue import find_dataset, list_datasets
 from services.admin.datasets.features import list_tiles
 from services.admin.datasets.pictures import open_tiles
 from services.admin.datasets.schemas import DatasetOut, TileOut
-from services.admin.pages.frame import frame, panel
+from services.admin.pages.frame import frame, keep_looking, panel
 from services.admin.pages.maps import empty_map
 from services.admin.pages.visitor import Visitor
 
+LOOK_S = 5.0
+SHOW = "GET /v1/datasets/geojson"
 PICTURES = 24
 """Tiles shown at once."""
 SHAPES = 3000
@@ -46,12 +48,21 @@ def add_datasets_page(app: FastAPI) -> None:
         with frame(app, "Datasets") as visitor:
             if visitor is None:
                 return
-            folders, place = ui.column().classes("w-full"), ui.column().classes("w-full gap-5")
+            with ui.column().classes("w-full gap-5") as content:
+                folders, place = ui.column().classes("w-full"), ui.column().classes("w-full gap-5")
             datasets = await to_thread(list_datasets, visitor.platform.settings)
+
+            async def show(dataset: DatasetOut) -> None:
+                if await visitor.act(SHOW, lambda _who: find_dataset(dataset.folder, visitor.platform.settings)):
+                    await _show(visitor, dataset, place)
+
+            async def nothing_new() -> None:
+                """The folders are listed when the page is opened: to look for them means to go through all that lies in the roots."""
+
             with folders, panel("Folders"):
                 for each in datasets:
                     with ui.row().classes("items-center w-full no-wrap gap-4"):
-                        ui.button("Show", on_click=lambda each=each: _show(visitor, each, place)).props(
+                        ui.button("Show", on_click=lambda each=each: show(each)).props(
                             f'outline dense no-caps aria-label="Show {each.folder}"'
                         ).classes("q-px-md")
                         ui.label(f"{each.count:,} {each.kind}").style("width: 120px").classes("text-weight-medium")
@@ -60,6 +71,7 @@ def add_datasets_page(app: FastAPI) -> None:
                 if not datasets:
                     roots = ", ".join(visitor.platform.settings.allowed_roots) or "no folder: set EARTHEYE_ALLOWED_ROOTS"
                     ui.label(f"There is no finished folder of sites or tiles in {roots}.").classes("quiet")
+            keep_looking(visitor, LOOK_S, nothing_new, content)
 
 
 async def _show(visitor: Visitor, dataset: DatasetOut, place: ui.column) -> None:

@@ -57,6 +57,8 @@ def frame(app: FastAPI, title: str) -> Iterator[Visitor | None]:
         yield None
         return
 
+    visitor.sessions.note_use(visitor.session)
+
     def sign_out() -> None:
         visitor.sessions.end(visitor.session)
         ui.navigate.to("/login")

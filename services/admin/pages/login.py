@@ -1,8 +1,9 @@
-"""The login: a key is shown once, and the browser is remembered by the server."""
+"""The login: a key is shown once, and the browser gets a session."""
 
 from asyncio import to_thread
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from nicegui import ui
 
 from eartheye.errors import UserError
@@ -12,7 +13,16 @@ from services.admin.pages.visitor import Visitor
 
 
 def add_login_page(app: FastAPI) -> None:
-    """Add the page at `/login`."""
+    """Add the page at `/login`, and the way from there into a session."""
+
+    async def enter(request: Request) -> Response:
+        """Give the browser a session under a new name; a page's own connection cannot set a cookie."""
+        session = app.state.sessions.begin(request.path_params["ticket"], request.session.get("id", ""))
+        if session is not None:
+            request.session["id"] = session
+        return RedirectResponse("/" if session else "/login", 303)
+
+    app.add_route("/login/{ticket}", enter, include_in_schema=False)
 
     @ui.page("/login")
     def login() -> None:
@@ -25,8 +35,7 @@ def add_login_page(app: FastAPI) -> None:
             except UserError as error:
                 token.error = str(error)
                 return
-            visitor.sessions.begin(visitor.session, key.key)
-            ui.navigate.to("/")
+            ui.navigate.to(f"/login/{visitor.sessions.give_ticket(visitor.session, key.key)}")
 
         with ui.element("section").classes("panel self-center q-mt-xl").style("max-width: 420px"):
             ui.html("<h2>EarthEye</h2>", sanitize=False)

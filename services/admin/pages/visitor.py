@@ -12,9 +12,10 @@ from nicegui import ui
 from eartheye.database import answering
 from eartheye.errors import NotSignedIn, UserError
 from eartheye.telemetry import get_logger
-from services.admin.access import Principal, Sessions
+from services.admin.access import Principal
 from services.admin.health.probes import Probes
 from services.admin.platform import Platform
+from services.admin.sessions import Sessions
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Visitor:
-    """A browser, and what the pages work on. The key behind it is looked up at each click: one that was revoked does nothing more."""
+    """A browser, and what the pages work on. Session and key are looked up at each click: one that has ended does nothing more."""
 
     platform: Platform
     sessions: Sessions
@@ -37,8 +38,9 @@ class Visitor:
 
     @property
     def principal(self) -> Principal | None:
-        """Who signed in, None where nobody did or the key is no longer in force."""
-        return self.sessions.principal(self.session, self.platform)
+        """Who signed in, None where nobody did or the session is over."""
+        key = self.sessions.key(self.session, self.platform)
+        return Principal.of(key) if key else None
 
     def may(self, action: str) -> bool:
         """Say whether the role suffices for a route, so that a page need not show what would be refused."""
@@ -55,7 +57,8 @@ class Visitor:
 
         def checked() -> T:
             if (principal := self.principal) is None:
-                raise NotSignedIn("your key is no longer in force: sign in again")
+                raise NotSignedIn("your session is over, or your key no longer in force: sign in again")
+            self.sessions.note_use(self.session)
             principal.require(action)
             with answering(self.platform.engine):
                 return work(principal)

@@ -8,17 +8,21 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 import shapely
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from eartheye import settings
 from eartheye.contracts import Sites
 from eartheye.database import connect
 from eartheye.store import Folder
 from services.admin.keys.store import create_key, revoke_key
+from services.admin.keys.tables import ApiKey
 from services.admin.roles import Role
 from services.inference.config import PlannerConfig
 from services.inference.service import inference_service
 from services.registry.service import run_registry
-from tests.services.admin.browsing import Served, chromium, needs_chromium, promote_map_and_roll_back, served, sign_in, visiting
+from services.registry.standing import decisions
+from tests.services.admin.browsing import Served, chromium, confirm, needs_chromium, promote_map_and_roll_back, served, sign_in, visiting
 from tests.services.admin.conftest import embedded_parts
 from tests.services.inference.place import write_scene
 from tests.services.registry_candidate import make_candidate
@@ -61,6 +65,12 @@ def browser():
         yield started
 
 
+def cookie(page) -> dict:
+    """Return the browser's one cookie."""
+    (found,) = page.context.cookies()
+    return found
+
+
 @pytest.fixture
 def page(browser, place):
     with visiting(browser, place) as opened:
@@ -101,11 +111,60 @@ def test_a_key_that_is_revoked_does_nothing_more(page, place):
     page.wait_for_url("**/login")
 
 
+def test_a_session_has_a_name_that_nobody_knew_before(page, place):
+    page.goto(f"{place.address}/login")
+    before = cookie(page)
+    sign_in(page, place, place.first_key)
+    after = cookie(page)
+    assert (after["httpOnly"], after["sameSite"], after["name"]) == (True, "Strict", "eartheye_session")
+    page.context.add_cookies([before])
+    page.goto(f"{place.address}/models")
+    page.wait_for_url("**/login")
+    page.context.add_cookies([after])
+    page.goto(f"{place.address}/datasets")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login")
+    page.context.add_cookies([after])
+    page.goto(f"{place.address}/datasets")
+    page.wait_for_url("**/login")
+
+
+def test_a_page_that_lists_once_ends_with_its_key_too(page, place):
+    made = create_key(connect(), "reader", Role.VIEWER, "test")
+    sign_in(page, place, made.token)
+    page.get_by_role("link", name="Datasets").click()
+    page.get_by_role("button", name=f"Show {place.root}/sites").wait_for()
+    revoke_key(connect(), made.key.key)
+    page.wait_for_url("**/login")
+
+
+def test_a_button_that_the_role_should_not_have_does_nothing(page, place):
+    """The page is built for a promoter, who is a viewer by the time of the click: what the browser shows and sends decides nothing."""
+    made = create_key(connect(), "demoted", Role.PROMOTER, "test")
+    sign_in(page, place, made.token)
+    page.get_by_role("link", name="Models").click()
+    button = page.get_by_role("button", name="Promote version").first
+    button.wait_for()
+    decided = decisions(connect())
+    with Session(connect()) as session, session.begin():
+        session.execute(update(ApiKey).where(ApiKey.key == made.key.key).values(role=Role.VIEWER))
+    button.click()
+    confirm(page, "Promote")
+    page.get_by_text("demoted is viewer, POST /v1/models/{model}/promote asks for promoter").wait_for()
+    assert [decision.id for decision in decisions(connect())] == [decision.id for decision in decided]
+
+
 def test_a_wrong_key_is_told_and_nothing_is_shown(page, place):
     page.goto(f"{place.address}/login")
     page.get_by_label("API key").fill("ek_first_" + "0" * 64)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("this is no key of this platform").wait_for()
+    for path in ("login", "", "models", "jobs", "jobs/harbour", "datasets"):
+        page.goto(f"{place.address}/{path}")
+        page.wait_for_url("**/login")
+        page.get_by_label("API key").wait_for()
+        assert page.get_by_role("link").count() == 0
+        assert page.get_by_text("landcover").count() == 0
 
 
 def test_pages_say_that_the_database_is_away_and_go_on_when_it_is_back(page, place):
