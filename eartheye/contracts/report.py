@@ -56,3 +56,17 @@ class Report(Manifest):
             if (score.model, score.protocol, score.metric) == (model, protocol, metric):
                 return score.value
         raise KeyError(f"{model}/{protocol}/{metric}")
+
+    def of_commonest(self, metric: str) -> float | None:
+        """Return what always answering the commonest class of the test would reach; None without a confusion matrix.
+
+        A truth of 90 pixels of land and 10 of water: overall accuracy 0.9, mean intersection over union (0.9 + 0) / 2.
+
+        Args:
+            metric: `oa` or `miou`.
+        """
+        truth = [sum(row) for row in self.confusion]
+        if not any(truth):
+            return None
+        share = max(truth) / sum(truth)
+        return share if metric == "oa" else share / sum(count > 0 for count in truth)

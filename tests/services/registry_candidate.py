@@ -25,11 +25,12 @@ def write_serving(folder: Folder, wrong_by: int = 0, **changes: object) -> Servi
     return package.model_copy(update={"golden": golden}).finish(folder)
 
 
-def write_report(folder: Folder, miou: float, model_digest: str = "d" * 64, split: str = "blocks") -> None:
+def write_report(
+    folder: Folder, miou: float, model_digest: str = "d" * 64, split: str = "blocks", confusion: tuple[tuple[int, ...], ...] = ()
+) -> None:
     score = Score(model="pretrained", protocol="frozen-head", metric="miou", value=miou, count=100)
-    Report(made_from="", task="segmentation", model_digest=model_digest, scores=(score,), per_class={}, split=split, pictures={}).finish(
-        folder
-    )
+    fields = {"task": "segmentation", "scores": (score,), "per_class": {}, "split": split, "pictures": {}, "confusion": confusion}
+    Report(made_from="", model_digest=model_digest, **fields).finish(folder)
 
 
 def make_candidate(root: Path, name: str, miou: float, wrong_by: int = 0, seed: str = "") -> RegisteredModel:

@@ -81,6 +81,16 @@ def test_a_candidate_below_the_gate_is_refused_with_the_figure(registry, tmp_pat
     assert alias_version("weak", CHAMPION) is None
 
 
+@pytest.mark.parametrize(("miou", "passed"), [(0.49, True), (0.48, False), (0.3, False)])
+def test_a_candidate_must_be_better_than_always_answering_the_commonest_class(miou, passed, tmp_path):
+    made = make_candidate(tmp_path, "commonest", miou, seed=str(miou))
+    write_report(Folder(tmp_path / "report"), miou, confusion=((96, 0, 0), (4, 0, 0), (0, 0, 0)))
+    checks = examine(made, None, GatePolicy(min_miou=0.3))
+    words = f"miou {miou:.3f}, more than 0.480 asked, which always answering the commonest class reaches"
+    assert {check.words: check.passed for check in checks}[words] is passed
+    assert all(check.passed for check in checks) is passed
+
+
 def test_a_wrong_golden_tile_fails_the_promotion(registry, tmp_path):
     made = make_candidate(tmp_path, "wrong", 0.9, wrong_by=40)
     promotion = decision(registry, ask("wrong", made.version))
