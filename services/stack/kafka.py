@@ -20,8 +20,22 @@ from services.stack.place import LOOPBACK, Place, is_free
 from services.stack.server import Launch, Server
 
 NAME = "kafka"
-JAVA_OPTIONS = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+HEAP = "-Xmx384m"
+JAVA_OPTIONS = (HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """For a broker that starts quickly on a small machine, beside its clients."""
+BROKER = {
+    "num.partitions": "8",
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+}
+"""What is not about where it lies and listens; docker/compose.yaml has the same."""
 FORMAT_LIMIT_S = 120
 ANSWER_LIMIT_MS = 3000
 
@@ -63,6 +77,7 @@ def _prepare(place: Place) -> Launch:
 
 def _properties(place: Place, data: Path) -> str:
     controller = place.address("kafka-controller")
+    broker = "\n".join(f"{name}={value}" for name, value in BROKER.items())
     return f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{controller}
@@ -71,16 +86,7 @@ listeners=PLAINTEXT://{place.address(NAME)},CONTROLLER://{controller}
 advertised.listeners=PLAINTEXT://{place.address(NAME)}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
-num.partitions=8
-auto.create.topics.enable=false
-default.replication.factor=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
+{broker}
 """
 
 

@@ -13,6 +13,8 @@ from services.stack.server import Launch, Server
 NAME = "minio"
 ACCESS_KEY = "eartheye"
 BUCKET = "eartheye"
+ENVIRONMENT = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
+"""Variables beside the account; docker/compose.yaml has the same."""
 ANSWER_LIMIT_S = 2
 MADE_BEFORE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
@@ -35,7 +37,7 @@ def _prepare(place: Place) -> Launch:
     certificates.mkdir(exist_ok=True)
     command = [str(program), "server", "--quiet", "--address", place.address(NAME), "--certs-dir", str(certificates), str(folder / "data")]
     environment = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": place.secret("minio_password")}
-    return Launch(command, environment | {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}, without=("MINIO_",))
+    return Launch(command, environment | ENVIRONMENT, without=("MINIO_",))
 
 
 def _settings(place: Place) -> dict[str, str]:

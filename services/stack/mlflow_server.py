@@ -10,6 +10,10 @@ from services.stack.postgres import NAME as POSTGRES
 from services.stack.server import Launch, Server
 
 NAME = "mlflow"
+OPTIONS = ("--workers", "1", "--serve-artifacts", "--artifacts-destination")
+"""Behind address and port; the folder of artifacts follows. docker/compose.yaml has the same."""
+ENVIRONMENT = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Variables beside the address of the database; docker/compose.yaml has the same."""
 ANSWER_LIMIT_S = 5
 
 
@@ -27,14 +31,9 @@ def mlflow_server() -> Server:
 
 
 def _prepare(place: Place) -> Launch:
-    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(place.ports[NAME]), "--workers", "1"]
-    command += ["--no-serve-artifacts", "--default-artifact-root", str(place.folder(NAME) / "artifacts")]
-    environment = {
-        "MLFLOW_BACKEND_STORE_URI": database_url(place, MLFLOW),
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    return Launch(command, environment, without=("MLFLOW_",))
+    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(place.ports[NAME])]
+    command += [*OPTIONS, str(place.folder(NAME) / "artifacts")]
+    return Launch(command, {"MLFLOW_BACKEND_STORE_URI": database_url(place, MLFLOW)} | ENVIRONMENT, without=("MLFLOW_",))
 
 
 def _is_ready(place: Place) -> bool:

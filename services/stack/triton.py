@@ -27,6 +27,9 @@ START_LIMIT_S = 120.0
 STOP_LIMIT_S = 20.0
 SHARED_MEMORY_BYTES = 1 << 20
 """First size of the shared memory between server and model; it grows with what is sent. Small, for a container has 64 MB of it."""
+OPTIONS = ("--model-control-mode=explicit", "--allow-metrics=false", "--exit-timeout-secs=10")
+RESTART_OPTIONS = ("--exit-on-error=false", "--strict-readiness=false")
+"""With them one model that cannot be loaded does not keep the others away. docker/compose.yaml has both."""
 NOT_INHERITED = ("PYTHON", "VIRTUAL_ENV")
 """Variables that would lead the server to another Python's packages."""
 PR_SET_PDEATHSIG = 1
@@ -119,19 +122,17 @@ def _command(program: TritonProgram, repository: Path, url: str) -> list[str]:
         f"--model-repository={repository}",
         f"--backend-directory={program.backends}",
         f"--backend-config=python,shm-default-byte-size={SHARED_MEMORY_BYTES}",
-        "--model-control-mode=explicit",
+        *OPTIONS,
         f"--grpc-address={host}",
         f"--grpc-port={port}",
         "--allow-http=false",
-        "--allow-metrics=false",
-        "--exit-timeout-secs=10",
     ]
 
 
 def _served_again(repository: Path) -> list[str]:
-    """Return the options by which a server starts with what was deployed; one model that cannot be loaded does not keep the others away."""
+    """Return the options by which a server starts with what was deployed."""
     whole = [entry.name for entry in sorted(repository.iterdir()) if (entry / "config.pbtxt").exists() and any(entry.glob("*/model.onnx"))]
-    return [*(f"--load-model={name}" for name in whole), "--exit-on-error=false", "--strict-readiness=false"]
+    return [*(f"--load-model={name}" for name in whole), *RESTART_OPTIONS]
 
 
 def _environment(program: TritonProgram) -> dict[str, str]:

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from eartheye.settings import Settings
+from services.stack import minio, mlflow_server, triton
+from services.stack.kafka import BROKER, HEAP
 from services.stack.local_stack import servers
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,20 @@ def test_every_server_has_a_health_check_and_none_a_password_in_the_file():
         for key, value in service.get("environment", {}).items():
             if "PASSWORD" in key:
                 assert str(value).startswith("${"), key
+        words = [*service.get("command", []), *service.get("entrypoint", [])]
+        assert not [word for word in words if "$" in word], "a command line can be read by everyone on the machine"
+
+
+def test_the_containers_have_the_settings_of_the_stack():
+    kafka, mlflow = SERVICES["kafka"]["environment"], SERVICES["mlflow"]
+    for name, value in BROKER.items():
+        assert str(kafka[f"KAFKA_{name.upper().replace('.', '_')}"]) == value, name
+    assert kafka["KAFKA_HEAP_OPTS"] == HEAP
+    assert SERVICES["minio"]["environment"].items() >= minio.ENVIRONMENT.items()
+    assert mlflow["environment"].items() >= mlflow_server.ENVIRONMENT.items()
+    assert tuple(mlflow["command"][-1 - len(mlflow_server.OPTIONS) : -1]) == mlflow_server.OPTIONS
+    assert mlflow["volumes"] == [f"mlflow:{mlflow['command'][-1]}"]
+    assert set(SERVICES["triton"]["command"]) >= {*triton.OPTIONS, *triton.RESTART_OPTIONS}
 
 
 def test_the_example_names_what_is_asked_and_only_settings_that_there_are():
@@ -54,6 +70,7 @@ def test_the_example_names_what_is_asked_and_only_settings_that_there_are():
     assert {name for name in named if name.startswith("EARTHEYE_")} <= settings
     assert {name for name, value in named.items() if not value} == {
         "POSTGRES_PASSWORD",
+        "PLATFORM_PASSWORD",
         "MLFLOW_PASSWORD",
         "EARTHEYE_S3_ACCESS_KEY",
         "EARTHEYE_S3_SECRET_KEY",
