@@ -19,7 +19,7 @@ from services.inference.metrics import ASSEMBLY_SECONDS
 from services.inference.outcomes import clear_work, release_work
 from services.inference.planning import map_digest, scene_digest
 from services.inference.results import end_job, tell_results
-from services.inference.tables import Block, Job, Plan
+from services.inference.tables import Block, Job, Plan, hold_job
 from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
@@ -87,10 +87,10 @@ class Assembler:
 
     def _end(self, name: str, state: str, reason: str | None = None) -> str:
         with Session(self._engine) as session, session.begin():
-            job = session.get_one(Job, name)
-            if job.state == "assembling":
+            if job := hold_job(session, name, "assembling"):
                 end_job(session, job, state, reason)
-            state = job.state
+            else:
+                state = session.get_one(Job, name).state
         log.info("job ended", job=name, state=state, reason=reason)
         tell_results(self._engine, self._bus)
         return state
@@ -106,7 +106,8 @@ class Assembler:
         """Send a job back to the planner, with blocks whose rasters were lost."""
         log.warning("blocks were lost and are mapped again", job=name, blocks=len(damaged))
         with Session(self._engine) as session, session.begin():
-            job = session.get_one(Job, name)
+            if (job := hold_job(session, name, "assembling")) is None:
+                return
             plan = session.get_one(Plan, job.plan)
             for identity in damaged:
                 reopen_block(plan, session.get_one(Block, identity))
@@ -116,7 +117,8 @@ class Assembler:
     def _forget_plan(self, name: str) -> None:
         """Let a job fail whose scene is no longer what was planned: nobody knows which content its blocks show."""
         with Session(self._engine) as session, session.begin():
-            job = session.get_one(Job, name)
+            if (job := hold_job(session, name, "assembling")) is None:
+                return
             plan = session.get_one(Plan, job.plan)
             for block in session.scalars(select(Block).where(Block.plan == plan.plan)):
                 reopen_block(plan, block)

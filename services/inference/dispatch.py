@@ -15,7 +15,7 @@ from services.inference.config import PlannerConfig
 from services.inference.metrics import BLOCKS_OUTSTANDING, BLOCKS_SENT
 from services.inference.outcomes import read_outcome
 from services.inference.results import end_job
-from services.inference.tables import Block, Job, Plan
+from services.inference.tables import Block, Job, Plan, hold_job
 
 log = get_logger(__name__)
 
@@ -71,14 +71,15 @@ def settle_overdue(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
 def move_on(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
     """Have the maps built whose blocks are all there, and let jobs fail whose blocks have all ended, some without success."""
     with Session(engine) as session:
-        for job in session.scalars(select(Job).where(Job.state == "running")).all():
-            blocks = count_blocks(session, job.plan)
+        for name, plan in session.execute(select(Job.job, Job.plan).where(Job.state == "running")).all():
+            blocks = count_blocks(session, plan)
             if blocks.get("waiting") or blocks.get("sent"):
                 continue
-            if failed := blocks.get("failed"):
-                end_job(session, job, "failed", _why(session, job, failed, sum(blocks.values())))
-            else:
-                job.state, job.assembly_sent_at = "assembling", None
+            if job := hold_job(session, name, "running"):
+                if failed := blocks.get("failed"):
+                    end_job(session, job, "failed", _why(session, job, failed, sum(blocks.values())))
+                else:
+                    job.state, job.assembly_sent_at = "assembling", None
             session.commit()
         unheard = Job.assembly_sent_at.is_(None) | (Job.assembly_sent_at < now() - dt.timedelta(seconds=config.assembly_resend_s))
         for job in session.scalars(select(Job).where(Job.state == "assembling", unheard)).all():

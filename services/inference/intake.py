@@ -13,7 +13,7 @@ from eartheye.telemetry import get_logger
 from services.inference.block_states import record_outcome, reopen_block
 from services.inference.outcomes import hold_work, read_outcome
 from services.inference.results import end_job
-from services.inference.tables import ENDED, Block, Job, Plan
+from services.inference.tables import ENDED, Block, Job, Plan, hold_job
 
 log = get_logger(__name__)
 
@@ -47,7 +47,7 @@ def obey(session: Session, command: JobCommand) -> None:
     Raises:
         RequestRejected: no such job was asked for.
     """
-    if (job := session.get(Job, command.job)) is None:
+    if (job := hold_job(session, command.job)) is None:
         raise RequestRejected(f"no job '{command.job}' was asked for: send its JobRequest first")
     if command.command == "redrive" and job.state in ("rejected", "failed", "cancelled"):
         redrive(session, job)

@@ -21,7 +21,7 @@ from services.inference.intake import note_outcome, note_request, obey
 from services.inference.outcomes import release_work
 from services.inference.planning import plan_job, store_plan
 from services.inference.results import end_job, tell_results
-from services.inference.tables import Job
+from services.inference.tables import Job, hold_job
 from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
@@ -121,8 +121,7 @@ class Planner:
         plan, made = planned.plan, planned.made
         with Session(self._engine) as session, session.begin():
             digest = store_plan(session, plan, planned.blocks)
-            job = session.get_one(Job, name)
-            if job.state != "asked":
+            if (job := hold_job(session, name, "asked")) is None:
                 return
             release_work(Folder(plan.work))
             job.plan, job.output, job.state = digest, planned.admitted.output, "running"
@@ -136,8 +135,7 @@ class Planner:
     def _reject(self, name: str, reason: str) -> None:
         log.info("job rejected", job=name, reason=reason)
         with Session(self._engine) as session, session.begin():
-            job = session.get_one(Job, name)
-            if job.state == "asked":
+            if job := hold_job(session, name, "asked"):
                 end_job(session, job, "rejected", reason)
         self._wake()
 

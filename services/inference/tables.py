@@ -3,8 +3,8 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from eartheye.blocks import Window
 from eartheye.database import Base, UtcDateTime
@@ -92,3 +92,22 @@ class Job(Base):
 
 ENDED = ("done", "failed", "rejected", "cancelled")
 """States in which a job rests."""
+
+
+def hold_job(session: Session, job: str, state: str | None = None) -> Job | None:
+    """Return a job, and let nobody else change it before the transaction ends.
+
+    Several processes move a job on, and one that has just been cancelled must not be set going again. The update changes nothing: it takes
+    PostgreSQL's lock of the row, and SQLite's lock of writers.
+
+    Args:
+        session: in whose transaction the job is held.
+        job: its name.
+        state: in which it is to be; None for any.
+
+    Returns:
+        The job, None where there is none or it is in another state by now.
+    """
+    session.execute(update(Job).where(Job.job == job).values(told=Job.told))
+    held = session.get(Job, job, populate_existing=True)
+    return held if held and state in (None, held.state) else None

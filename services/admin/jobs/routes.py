@@ -71,13 +71,13 @@ def get_failures(job: JobName, platform: PlatformDep, limit: Limit = 100) -> lis
 
 @router.post("/v1/jobs/{job}/cancel", status_code=202)
 def post_cancel(job: JobName, platform: PlatformDep) -> JobOut:
-    """Ask that no further block be mapped."""
+    """End a job: no further block of it is mapped."""
     return cancel(platform, job)
 
 
 @router.post("/v1/jobs/{job}/redrive", status_code=202)
 def post_redrive(job: JobName, platform: PlatformDep) -> JobOut:
-    """Ask that what failed, was rejected or was cancelled be taken up again."""
+    """Take up again what failed, was rejected or was cancelled."""
     return redrive(platform, job)
 
 

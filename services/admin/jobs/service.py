@@ -10,7 +10,7 @@ from services.admin.jobs.queries import find_job
 from services.admin.jobs.schemas import JobOut
 from services.admin.platform import Platform
 from services.inference.admission import admit
-from services.inference.intake import note_request
+from services.inference.intake import note_request, obey
 from services.inference.output import see_output_free
 from services.inference.tables import ENDED, Job
 
@@ -50,30 +50,36 @@ def submit(platform: Platform, request: JobRequest) -> JobOut:
 
 
 def cancel(platform: Platform, job: str) -> JobOut:
-    """Ask that no further block of a job be mapped.
+    """End a job: no further block of it is mapped.
+
+    Done in the table, so that it holds whether the bus is away or not; the planner tells the result when it can.
 
     Raises:
         NotThere: no such job was asked for.
         JobRests: it has ended.
-        BusUnavailable: the planner cannot be told.
+        StoreUnavailable: its blocks cannot be called off; the job goes on.
     """
     found = find_job(platform.engine, job)
     if found.state in ENDED:
         raise JobRests(f"job '{job}' is {found.state}: there is nothing to cancel")
-    platform.bus.publish(JOB_REQUESTS, job, JobCommand(job=job, command="cancel"))
-    return found
+    return _obeyed(platform, JobCommand(job=job, command="cancel"))
 
 
 def redrive(platform: Platform, job: str) -> JobOut:
-    """Ask that what failed, was rejected or was cancelled be taken up again.
+    """Have what failed, was rejected or was cancelled taken up again; the planner finds it in the table.
 
     Raises:
         NotThere: no such job was asked for.
         JobRests: it is still at work, or done.
-        BusUnavailable: the planner cannot be told.
+        StoreUnavailable: what failed cannot be forgotten; the job rests.
     """
     found = find_job(platform.engine, job)
     if found.state not in ("failed", "rejected", "cancelled"):
         raise JobRests(f"job '{job}' is {found.state}: only what failed, was rejected or was cancelled can be taken up again")
-    platform.bus.publish(JOB_REQUESTS, job, JobCommand(job=job, command="redrive"))
-    return found
+    return _obeyed(platform, JobCommand(job=job, command="redrive"))
+
+
+def _obeyed(platform: Platform, command: JobCommand) -> JobOut:
+    with Session(platform.engine) as session, session.begin():
+        obey(session, command)
+    return find_job(platform.engine, command.job)

@@ -7,12 +7,17 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from eartheye import settings
+from eartheye.bus import Bus
+from eartheye.contracts.messages import JOB_RESULTS, JobResult
+from eartheye.database import connect
 from eartheye.store import Folder
-from eartheye.tracking import CHAMPION, register, set_alias
+from eartheye.tracking import CHAMPION, register, resolve, set_alias
 from services.admin.app import create_app
 from services.admin.keys.store import create_key
 from services.admin.platform import open_platform
 from services.admin.roles import Role
+from services.inference.config import PlannerConfig
+from services.inference.planner import Planner
 from tests.services.admin.conftest import embedded_parts
 from tests.services.inference.place import write_package, write_scene
 
@@ -46,9 +51,19 @@ def test_a_job_is_kept_while_the_bus_is_away(client, root):
     assert client.get("/v1/jobs/patient").json()["state"] == "asked"
 
 
-def test_a_cancel_that_cannot_be_told_says_so(client):
-    refused = client.post("/v1/jobs/patient/cancel")
-    assert (refused.status_code, refused.json()["type"]) == (503, "urn:eartheye:problem:bus-unavailable")
+def test_a_cancel_holds_while_the_bus_is_away_and_is_told_when_it_is_back(client):
+    cancelled = client.post("/v1/jobs/patient/cancel")
+    assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
+    assert client.post("/v1/jobs/patient/cancel").json()["type"] == "urn:eartheye:problem:job-rests"
+    with Bus(settings.load()) as bus, bus.replies(JOB_RESULTS, "patient", (JobResult,)) as replies:
+        Planner(bus, connect(settings.load()), resolve, settings.load(), PlannerConfig()).see_to_jobs()
+        assert (replies.next(30).state, client.get("/v1/jobs/patient").json()["state"]) == ("cancelled", "cancelled")
+
+
+def test_a_redrive_holds_while_the_bus_is_away(client):
+    redriven = client.post("/v1/jobs/patient/redrive")
+    assert (redriven.status_code, redriven.json()["state"]) == (202, "asked")
+    assert client.post("/v1/jobs/patient/redrive").json()["type"] == "urn:eartheye:problem:job-rests"
 
 
 def test_health_names_the_server_that_is_away_while_the_service_is_ready(client):
