@@ -15,7 +15,7 @@ from components.pretrainer.config import PretrainConfig
 from components.sampler.config import CellsConfig, SamplerConfig
 from components.tiler.config import TilerConfig
 from eartheye.contracts import GatePolicy
-from eartheye.contracts.messages import NAME
+from eartheye.contracts.messages import CRS_CODE, NAME
 from eartheye.errors import InvalidConfig
 
 MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -53,12 +53,16 @@ class MapConfig(BaseModel):
     model_config = MODEL
 
     title: str = Field(pattern=NAME)
-    """Names its folder: `maps/TITLE/vVERSION`."""
+    """Names its folder: `maps/TITLE/vVERSION`. Another scene or other settings take another title."""
     model: str = Field(pattern=NAME)
     scene: str
     """Raster to map, relative to the data folder."""
     bands: tuple[str, ...] | None = None
     """Names of its bands, where the file does not name them."""
+    nodata: float | None = None
+    """Stands in for a nodata value that the file does not declare."""
+    crs: str | None = Field(None, pattern=CRS_CODE)
+    """Stands in for a reference system that the file lacks or leaves unknown, as `EPSG:32650`."""
     acquired: dt.date | None = None
     """Day of the scene, for the map's STAC item."""
     area: tuple[float, float, float, float] | None = None
@@ -76,6 +80,9 @@ class ChainConfig(BaseModel):
     samplings: tuple[SamplingConfig, ...] = Field(min_length=1)
     """One of them is called `tiles`."""
     tiler: TilerConfig = TilerConfig()
+    tiling_pods: int = Field(1, ge=1)
+    """Pods that cut tiles at the same time. The tiles do not depend on it; more than there are parts of `tiler.part_tiles` have nothing to
+    do. Default: one machine, whose cores one process keeps busy."""
     curator: CuratorConfig = CuratorConfig()
     pretrainer: PretrainConfig = PretrainConfig()
     evaluator: EvaluatorConfig = EvaluatorConfig()

@@ -8,7 +8,7 @@ from components.exporter.component import exporter
 from components.finetuner.component import finetuner
 from components.pretrainer.component import pretrainer
 from components.sampler.component import aggregator, sampler
-from components.tiler.component import tiler
+from components.tiler.component import tile_share, tiler, tiling_plan
 from pipelines.environment import with_settings
 from pipelines.steps import configuration, mapping, promotion, registration, repetitions
 
@@ -17,6 +17,26 @@ def step(task: dsl.PipelineTask, after: dsl.PipelineTask | None = None) -> dsl.P
     """Run a task every time: what is done already its folder's manifest says, and Kubeflow's cache would not see a folder that is gone."""
     with_settings(task).set_caching_options(False)
     return task.after(after) if after is not None else task
+
+
+def cut_among_pods(
+    data: str, catalogue: str, sites: str, config: dict, pods: int, tiles: str, after: dsl.PipelineTask | None = None
+) -> dsl.PipelineTask:
+    """Wire the tiler: each pod cuts its share of the parts, and one step joins them. Returns the last task.
+
+    Args:
+        data: folder of the data.
+        catalogue: path of its catalogue.
+        sites: folder of the sites.
+        config: of the tiler.
+        pods: how many cut at the same time.
+        tiles: where the tiles go.
+        after: what makes the sites.
+    """
+    plan = step(tiling_plan(data=data, catalogue=catalogue, sites=sites, config=config, pods=pods), after=after)
+    with dsl.ParallelFor(plan.output, name="tiling-shares") as part:
+        cut = step(tile_share(data=data, catalogue=catalogue, sites=sites, config=part.config, share=part.share, tiles=tiles))
+    return step(tiler(data=data, catalogue=catalogue, sites=sites, config=config, tiles=tiles), after=cut)
 
 
 @dsl.pipeline(name="imagery-to-map", description="Sample, tile, curate, pretrain, fine-tune, evaluate, export, register, promote, map.")
@@ -38,7 +58,7 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
     # what a loop uses from outside is named by its folder: the local runner hands a loop no output of another task but its items
     tiles, backbone = f"{root}/tiles", f"{root}/backbone"
     sites = f"{root}/sampling/tiles/sites"
-    cut = step(tiler(data=data, catalogue=catalogue, sites=sites, config=of["tiler"], tiles=tiles), after=drawn)
+    cut = cut_among_pods(data, catalogue, sites, of["tiler"], of["tiling_pods"], tiles, after=drawn)
     kept = step(curator(tiles=cut.output, config=of["curator"], curated=f"{root}/curated")).output
     pretrained = step(
         pretrainer(tiles=cut.output, curated=kept, config=of["pretrainer"], checkpoint=f"{root}/checkpoint", backbone=backbone)

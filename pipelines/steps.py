@@ -10,7 +10,7 @@ from eartheye.images import SERVICES_IMAGE
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
 def configuration(
     chain: dict,
-) -> NamedTuple("Steps", [("tiler", dict), ("curator", dict), ("pretrainer", dict), ("evaluator", dict)]):  # type: ignore[valid-type]
+) -> NamedTuple("Steps", [("tiler", dict), ("tiling_pods", int), ("curator", dict), ("pretrainer", dict), ("evaluator", dict)]):  # type: ignore[valid-type]
     """Check the whole chain's configuration before anything runs; returns that of each step that runs once."""
     from typing import NamedTuple
 
@@ -18,11 +18,13 @@ def configuration(
 
     class Steps(NamedTuple):
         tiler: dict
+        tiling_pods: int
         curator: dict
         pretrainer: dict
         evaluator: dict
 
-    return Steps(**ChainConfig.model_validate(chain).of_steps())
+    checked = ChainConfig.model_validate(chain)
+    return Steps(**checked.of_steps(), tiling_pods=checked.tiling_pods)
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)

@@ -65,10 +65,10 @@ def test_tiles_are_counted_not_cut(tmp_path: Path, capsys):
     told = said(capsys, *command, "--dry-run")
     assert files_below(tmp_path) == before
     assert told.startswith(
-        "12 tiles of 2 scenes at 6 sites, 9 over covered scenes and those of 3 images would be cut: 4 parts (0 more are done), "
+        "tiles at sites: 12 (sites: 6, scenes: 2); tiles over covered scenes: 9; images to cut: 3; parts: 4 (done before: 0); about 29"
     )
     assert numbers(said(capsys, *command))[:2] == [24, 4]
-    assert said(capsys, *command, "--dry-run") == f"all tiles are cut, in {tmp_path / 'tiles'}; nothing was written"
+    assert said(capsys, *command, "--dry-run") == f"all tiles are cut; in {tmp_path / 'tiles'} nothing was written"
 
 
 def test_a_map_is_planned_not_asked_for(allowed: Path, capsys, monkeypatch):
@@ -77,4 +77,5 @@ def test_a_map_is_planned_not_asked_for(allowed: Path, capsys, monkeypatch):
     before = files_below(allowed)
     told = said(capsys, "map", "--job", "one", "--scene", place.scene, "--model", "landcover", "--output", allowed / "map", "--dry-run")
     assert files_below(allowed) == before
-    assert told.startswith(f"landcover version 1 would map 200 x 140 pixels of {place.scene} in 1 blocks, up to 28.0 kB of classes, into ")
+    words = f"landcover version 1 would map 200 x 140 pixels of {place.scene} (blocks: 1, up to 28.0 kB of classes) into {allowed / 'map'}"
+    assert told == f"{words}; nothing was written"

@@ -97,7 +97,7 @@ def tile(
     given = str(data), catalogue_of(data, catalogue), Folder(sites) if sites else None, config, Folder(tiles)
     if dry_run:
         forecast = forecast_tiles(*given)
-        print(f"{told_of(forecast) if forecast else 'all tiles are cut'}, in {tiles}; nothing was written")
+        print(f"{told_of(forecast) if forecast else 'all tiles are cut'}; in {tiles} nothing was written")
         return
     cut = cut_tiles(*given)
     print(f"{cut.count} tiles in {len(cut.shards)} shards, {cut.rejected} rejected, in {tiles}")
@@ -127,10 +127,12 @@ def told_of(forecast: "TilesForecast") -> str:
     """Return the counts of what is to be cut."""
     from rich.filesize import decimal
 
-    whole = f"{forecast.over_scenes} over covered scenes and those of {forecast.images} images"
-    parts = f"{forecast.parts} parts ({forecast.done} more are done)"
     took = dt.timedelta(seconds=round(forecast.seconds))
-    return (
-        f"{forecast.at_sites} tiles of {forecast.scenes} scenes at {forecast.sites} sites, {whole} would be cut: "
-        f"{parts}, about {decimal(forecast.size_bytes)}, about {took} (h:mm:ss)"
+    counts = (
+        f"tiles at sites: {forecast.at_sites} (sites: {forecast.sites}, scenes: {forecast.scenes})",
+        f"tiles over covered scenes: {forecast.over_scenes}",
+        f"images to cut: {forecast.images}",
+        f"parts: {forecast.parts} (done before: {forecast.done})",
+        f"about {decimal(forecast.size_bytes)} and {took} (h:mm:ss)",
     )
+    return "; ".join(counts)

@@ -101,8 +101,8 @@ def told_of(request: JobRequest) -> str:
         return f"the map is in {request.output} already"
     area, version = planned.admitted.area, planned.admitted.model.version
     pixels = f"{area.width} x {area.height} pixels of {request.scene}"
-    size = f"up to {decimal(area.width * area.height)} of classes"
-    return f"{request.model} version {version} would map {pixels} in {len(planned.blocks)} blocks, {size}, into {request.output}"
+    size = f"blocks: {len(planned.blocks)}, up to {decimal(area.width * area.height)} of classes"
+    return f"{request.model} version {version} would map {pixels} ({size}) into {request.output}"
 
 
 def serve(role: Literal["all", "registry", "planner", "worker", "assembler", "admin"]) -> None:

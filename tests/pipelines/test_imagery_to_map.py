@@ -12,8 +12,8 @@ from pipelines.config import ChainConfig, read_chain
 
 CHAINS = Path(__file__).parents[2] / "services" / "demo" / "chains"
 STEPS = {
-    "configuration", "repetitions", "aggregator", "sampler", "tiler", "curator", "pretrainer", "backbone-evaluator", "finetuner",
-    "task-evaluator", "exporter", "registration", "promotion", "mapping",
+    "configuration", "repetitions", "aggregator", "sampler", "tiling-plan", "tile-share", "tiler", "curator", "pretrainer",
+    "backbone-evaluator", "finetuner", "task-evaluator", "exporter", "registration", "promotion", "mapping",
 }  # fmt: skip
 
 
