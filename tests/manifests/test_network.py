@@ -57,3 +57,9 @@ def test_every_policy_selects_a_pod_that_is_there(overlay, policies):
     for name, policy in policies.items():
         wanted = policy["podSelector"].get("matchLabels", {})
         assert any(wanted.items() <= found.items() for found in labels), name
+
+
+def test_pipelines_reach_what_they_use_and_neither_tables_nor_models(policies):
+    kubeflow = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kubeflow"}}}
+    opened = {name for name, policy in policies.items() for rule in policy.get("ingress", []) if kubeflow in rule["from"]}
+    assert opened == {f"{server}-from-its-clients" for server in ("kafka", "minio", "mlflow")}

@@ -1,11 +1,13 @@
 """The overlays render, fit Kubernetes' schemas to the letter, and an error in one is told."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from tests.manifests.rendering import ROOT, NotRendered, named, render, workloads
 
@@ -24,7 +26,7 @@ def test_every_part_of_the_platform_is_there(overlay):
 
 def test_resources_fit_the_schemas_strictly(overlay):
     for resource in overlay:
-        if resource["apiVersion"] != "keda.sh/v1alpha1":
+        if not resource["apiVersion"].startswith("keda.sh/"):
             kubernetes_validate.validate(resource, KUBERNETES, strict=True)
 
 
@@ -80,3 +82,30 @@ def test_no_secret_is_committed():
     ignored = (ROOT.parent / ".gitignore").read_text().split()
     assert "manifests/overlays/kind/secrets/" in ignored
     assert not any("kind: Secret\n" in path.read_text() for path in ROOT.rglob("*.yaml"))
+
+
+def test_the_namespace_is_written_in_one_place(manifests, tmp_path):
+    copied = Path(shutil.copytree(manifests, tmp_path / "manifests"))
+    kustomization = copied / "overlays" / "production" / "kustomization.yaml"
+    kustomization.write_text(kustomization.read_text().replace("namespace: eartheye", "namespace: maps"))
+    moved = render(kustomization.parent)
+    assert {found["metadata"]["name" if found["kind"] == "Namespace" else "namespace"] for found in moved} == {"maps"}
+    assert not re.search(r"\.eartheye\b", yaml.safe_dump_all(moved))
+    (scaler,) = (found for found in moved if found["kind"] == "ScaledObject")
+    assert scaler["spec"]["triggers"][0]["metadata"]["bootstrapServers"] == "kafka.maps.svc:9092"
+
+
+def test_another_s3_takes_the_place_of_minio(manifests, tmp_path):
+    copied = Path(shutil.copytree(manifests, tmp_path / "manifests"))
+    kustomization = copied / "overlays" / "production" / "kustomization.yaml"
+    kustomization.write_text(kustomization.read_text() + "components:\n  - ../../components/other-s3\n")
+    rendered = render(kustomization.parent)
+    names = {named(found) for found in rendered}
+    assert names & {"StatefulSet/minio", "Service/minio", "NetworkPolicy/clients-to-minio", "NetworkPolicy/minio-from-its-clients"} == set()
+    assert not [name for name in names if name.startswith("Job/buckets")]
+    (way_out,) = (found["spec"] for found in rendered if named(found) == "NetworkPolicy/clients-to-s3")
+    assert way_out["podSelector"] == {"matchLabels": {"reaches-minio": "true"}}
+    assert [port["port"] for rule in way_out["egress"] for port in rule["ports"]] == [443]
+    for resource in rendered:
+        if not resource["apiVersion"].startswith("keda.sh/"):
+            kubernetes_validate.validate(resource, KUBERNETES, strict=True)

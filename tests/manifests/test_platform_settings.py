@@ -2,21 +2,32 @@
 
 import inspect
 import json
+import shutil
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from eartheye.settings import Settings
 from services.cli.services import serve
-from tests.manifests.rendering import named, pod_of, workloads
+from tests.manifests.rendering import named, pod_of, render, workloads
 
 PREFIX = "EARTHEYE_"
 
 
+OF_JOBS = "eartheye-settings-of-jobs"
+
+
 @pytest.fixture
-def settings(overlay):
-    (found,) = (resource for resource in overlay if resource["kind"] == "ConfigMap" and "eartheye-settings" in resource["metadata"]["name"])
-    return found["data"]
+def given(overlay):
+    """The two ConfigMaps of settings: that of what keeps running, and that of jobs."""
+    maps = {resource["metadata"]["name"]: resource["data"] for resource in overlay if resource["kind"] == "ConfigMap"}
+    return {name: data for name, data in maps.items() if name.startswith("eartheye-settings")}
+
+
+@pytest.fixture
+def settings(given):
+    return given[OF_JOBS]
 
 
 def variables(workload):
@@ -70,8 +81,27 @@ def test_every_role_of_the_command_line_is_deployed_and_no_other(overlay):
     assert served == roles - {"all"}  # which is for one machine
 
 
-def test_processes_of_the_platform_are_given_settings_and_secrets(overlay):
-    ours = [workload for workload in workloads(overlay) if workload["metadata"]["labels"].get("settings") == "eartheye"]
-    assert len(ours) == 8
-    for workload in ours:
-        assert {"EARTHEYE_DATABASE_URL", "EARTHEYE_S3_ACCESS_KEY", "EARTHEYE_S3_SECRET_KEY"} <= variables(workload), named(workload)
+def test_jobs_have_the_settings_of_all_under_a_name_that_stays(overlay, given):
+    (other,) = given.keys() - {OF_JOBS}
+    assert given[other] == given[OF_JOBS]
+    for workload in ours(overlay):
+        (source,) = pod_of(workload)["containers"][0]["envFrom"]
+        assert source["configMapRef"]["name"] == (OF_JOBS if workload["kind"] == "Job" else other), named(workload)
+
+
+def test_a_changed_setting_changes_the_services_and_no_job(manifests, tmp_path):
+    copied = Path(shutil.copytree(manifests, tmp_path / "manifests"))
+    overlay = copied / "overlays" / "production"
+    before = {named(found): found for found in ours(render(overlay))}
+    (overlay / "settings.env").write_text("EARTHEYE_LOG_LEVEL=DEBUG\n")
+    after = {named(found): found for found in ours(render(overlay))}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {name for name in before if name.startswith("Deployment/")}
+    maps = [found["data"] for found in render(overlay) if "eartheye-settings" in found["metadata"]["name"]]
+    assert [data["EARTHEYE_LOG_LEVEL"] for data in maps] == ["DEBUG", "DEBUG"]
+
+
+def ours(resources):
+    found = [workload for workload in workloads(resources) if workload["metadata"]["labels"].get("settings") == "eartheye"]
+    assert len(found) == 8
+    return found

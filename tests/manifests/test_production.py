@@ -35,11 +35,25 @@ def test_the_scaler_fits_kedas_schema(production):
         module = json.loads(run_go("mod", "download", "-json", KEDA))
     except ServerNotStarted as reason:
         pytest.skip(f"KEDA's schema is fetched by Go: {reason}")
-    definition = yaml.safe_load((Path(module["Dir"]) / "config/crd/bases/keda.sh_scaledobjects.yaml").read_text())
-    (version,) = (found for found in definition["spec"]["versions"] if found["name"] == "v1alpha1")
-    schema = version["schema"]["openAPIV3Schema"]
-    jsonschema.validate(production["ScaledObject/worker"], schema)
-    assert production["ScaledObject/worker"]["spec"].keys() <= schema["properties"]["spec"]["properties"].keys()
+    for name, plural in (("ScaledObject/worker", "scaledobjects"), ("TriggerAuthentication/kafka", "triggerauthentications")):
+        definition = yaml.safe_load((Path(module["Dir"]) / f"config/crd/bases/keda.sh_{plural}.yaml").read_text())
+        (version,) = (found for found in definition["spec"]["versions"] if found["name"] == "v1alpha1")
+        schema = version["schema"]["openAPIV3Schema"]
+        jsonschema.validate(production[name], schema)
+        assert production[name]["spec"].keys() <= schema["properties"]["spec"]["properties"].keys()
+
+
+def test_the_scaler_has_the_credentials_of_the_workers(production):
+    (trigger,) = production["ScaledObject/worker"]["spec"]["triggers"]
+    assert (trigger["metadata"]["sasl"], trigger["authenticationRef"]) == ("scram_sha512", {"name": "kafka"})
+    given = production["TriggerAuthentication/kafka"]["spec"]
+    (name,), (password,) = given["env"], given["secretTargetRef"]
+    (worker,) = pod_of(production["Deployment/worker"])["containers"]
+    settings = production[f"ConfigMap/{worker['envFrom'][0]['configMapRef']['name']}"]["data"]
+    assert (name["parameter"], name["containerName"]) == ("username", worker["name"])
+    assert name["name"] in settings
+    (own,) = (variable for variable in worker["env"] if variable["name"] == "EARTHEYE_KAFKA_PASSWORD")
+    assert own["valueFrom"]["secretKeyRef"] == {"name": password["name"], "key": password["key"]}
 
 
 def test_every_broker_votes(production):
