@@ -29,7 +29,7 @@ CELL_36_KM_M = 2 * math.pi * SEMI_MAJOR_AXIS_M * SCALE / COLUMNS_36_KM
 """The grid's only free size follows from 964 columns around the Earth: 36,032.22 m."""
 
 OUTSIDE = -1
-"""Stands for the cell, row or column of a place that the grid does not reach, beyond 85 degrees of latitude."""
+"""Stands for the row of a place that the grid does not reach, beyond 85 degrees of latitude."""
 
 ROUNDING_CELLS = 1e-6
 """A box that reaches less far than this into a cell, a millimetre at 1 km, ends on the cell's border."""
@@ -83,22 +83,9 @@ class EaseGrid:
         return np.where(column == self.columns, 0, column)  # a longitude a rounding error west of -180
 
     def row_at(self, lat: ArrayLike) -> NDArray[np.int64]:
-        """Return the rows of latitudes in degrees, `OUTSIDE` north or south of the grid."""
+        """Return the rows of latitudes in degrees, `OUTSIDE` north or south of the grid; a border belongs to the row south of it."""
         row = np.floor(self.rows / 2 - northing_m(lat) / self.cell_m).astype(np.int64)
         return np.where((row < 0) | (row >= self.rows), OUTSIDE, row)
-
-    def cell_at(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.int64]:
-        """Return the cells that places lie in; a place on a border lies in the cell south or east of it.
-
-        Args:
-            lon: (N,) longitudes on WGS84, degrees.
-            lat: (N,) latitudes on WGS84, degrees.
-
-        Returns:
-            (N,) cells, `OUTSIDE` for a place beyond the grid.
-        """
-        row = self.row_at(lat)
-        return np.where(row == OUTSIDE, OUTSIDE, row * self.columns + self.column_at(lon))
 
     def centre(self, cell: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return longitudes and latitudes, degrees on WGS84, of the centres of (N,) cells."""

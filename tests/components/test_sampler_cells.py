@@ -24,14 +24,18 @@ def data(tmp_path):
     return Data(tmp_path)
 
 
+def cells_by_proj(shape, transform, crs):
+    """The cell that PROJ puts each pixel's centre in."""
+    grid = EaseGrid(1)
+    column, row = np.meshgrid(np.arange(shape[1]) + 0.5, np.arange(shape[0]) + 0.5)
+    x, y = pyproj.Transformer.from_crs(crs, "EPSG:6933", always_xy=True).transform(*(transform @ (column, row)))
+    left, top = grid.upper_left_m
+    return np.floor((top - y) / grid.cell_m).astype(int) * grid.columns + np.floor((x - left) / grid.cell_m).astype(int)
+
+
 def count_by_hand(cover, transform, crs, cells, legend="worldcover"):
     """Shares by the cell that PROJ puts each pixel's centre in."""
-    grid = EaseGrid(1)
-    column, row = np.meshgrid(np.arange(cover.shape[1]) + 0.5, np.arange(cover.shape[0]) + 0.5)
-    x, y = transform @ (column, row)
-    x, y = pyproj.Transformer.from_crs(crs, "EPSG:6933", always_xy=True).transform(x, y)
-    left, top = grid.upper_left_m
-    cell = np.floor((top - y) / grid.cell_m).astype(int) * grid.columns + np.floor((x - left) / grid.cell_m).astype(int)
+    cell = cells_by_proj(cover.shape, transform, crs)
     land_class = np.vectorize({**LEGENDS[legend], 0: 0}.get)(cover)
     table = pd.crosstab(cell.ravel(), land_class.ravel()).reindex(index=cells, columns=range(1, 8), fill_value=0)
     return table.div(table.sum(axis=1), axis=0).to_numpy()
@@ -116,10 +120,10 @@ def test_pixels_without_data_do_not_count_and_cells_without_any_are_left_out(dat
 def test_elevation_is_the_mean_of_a_cells_pixels(data):
     rng = np.random.default_rng(0)
     heights = (data.write_plane(0.001, 300, 300) + rng.normal(0, 20, (300, 300))).astype(np.float32)
-    write(data.path / "dem.tif", heights, Affine(0.001, 0, 116.9, 0, -0.001, 30.1), "EPSG:4326")
+    transform = Affine(0.001, 0, 116.9, 0, -0.001, 30.1)
+    write(data.path / "dem.tif", heights, transform, "EPSG:4326")
     _, cells = data.aggregate()
-    lon, lat = np.meshgrid(116.9 + (np.arange(300) + 0.5) / 1000, 30.1 - (np.arange(300) + 0.5) / 1000)
-    mean = pd.Series(heights.ravel().astype(float)).groupby(EaseGrid(1).cell_at(lon.ravel(), lat.ravel())).mean()
+    mean = pd.Series(heights.ravel().astype(float)).groupby(cells_by_proj(heights.shape, transform, "EPSG:4326").ravel()).mean()
     assert cells.elevation_m.to_numpy() == pytest.approx(mean[cells.cell].to_numpy(), abs=1e-3)
 
 

@@ -53,8 +53,7 @@ def write_sites(folder, cells=None):
     """A site in each cell whose centre is in the scene of 2400 m, or in the cells given."""
     grid = EaseGrid(1)
     if cells is None:
-        lon, lat = np.meshgrid(np.linspace(117.0, 117.025, 60), np.linspace(29.988, 30.009, 60))
-        cells = np.unique(grid.cell_at(lon.ravel(), lat.ravel()))
+        cells = grid.cells(grid.window(117.0, 29.988, 117.025, 30.009)).ravel()
         x, y = (np.array(axis) for axis in transform("EPSG:4326", CRS, *grid.centre(cells)))
         cells = cells[(x > WEST) & (x < WEST + 2400) & (y < NORTH) & (y > NORTH - 2400)]
     lon, lat = grid.centre(np.asarray(cells, np.int64))
@@ -147,8 +146,8 @@ def test_sites_of_a_block_of_cells_are_one_group_whatever_the_sensor(data, sites
 
 def test_a_site_that_no_scene_shows_is_listed(data, tmp_path):
     write_scene(data / "q1.tif")
-    sites, away = Folder(tmp_path / "away"), int(EaseGrid(1).cell_at(120.0, 30.0)[()])
-    here = int(EaseGrid(1).cell_at(117.01, 30.0)[()])
+    grid, sites = EaseGrid(1), Folder(tmp_path / "away")
+    here, away = (int(grid.cells(grid.window(lon, 30.0, lon + 1e-6, 30.000001)).item()) for lon in (117.01, 120.0))
     write_sites(sites, [here, away])
     tiles = cut(data, catalogue(entry("q1.tif")), sites, tmp_path)
     assert tiles.index["rejected"].tolist() == [None, "no coverage"]

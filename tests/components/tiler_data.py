@@ -51,8 +51,7 @@ def write_data(folder):
 def write_sites(folder: Folder) -> Folder:
     """Write sites whose tiles lie within the scenes."""
     grid = EaseGrid(1)
-    lon, lat = np.meshgrid(np.linspace(117.0, 117.045, 90), np.linspace(29.97, 30.012, 90))
-    cells = np.unique(grid.cell_at(lon.ravel(), lat.ravel()))
+    cells = grid.cells(grid.window(117.0, 29.97, 117.045, 30.012)).ravel()
     x, y = (np.array(axis) for axis in transform("EPSG:4326", CRS, *grid.centre(cells)))
     cells = cells[(x > WEST + 500) & (x < WEST + 3500) & (y < NORTH - 500) & (y > NORTH - 3500)][:SITES]
     lon, lat = grid.centre(cells)
