@@ -24,6 +24,9 @@ SECURITY = {
     "Referrer-Policy": "same-origin",
 }
 """Sent with every response. A page may load from this host alone; NiceGUI's own scripts lie within the page."""
+SCRIPTS = "/_nicegui/"
+"""Where the pages' scripts lie, which a browser may keep. All else may hold what only a key opens, a token even: it is kept nowhere, unless
+its route says otherwise."""
 
 
 class RequestSurroundings:
@@ -49,7 +52,10 @@ class RequestSurroundings:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).update(SECURITY | {"X-Request-Id": scope["request_id"]})
+                headers = MutableHeaders(scope=message)
+                headers.update(SECURITY | {"X-Request-Id": scope["request_id"]})
+                if not scope["path"].startswith(SCRIPTS):
+                    headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):

@@ -20,6 +20,8 @@ from services.admin.roles import Role
 TOKEN = re.compile(r"ek_([a-z0-9]{1,16})_([0-9a-f]{64})")
 FIRST = "first"
 """The key that is made when there is none; two services that start at once cannot both make it."""
+NO_SECRET = "-" * 64
+"""Kept of no secret: a digest has no such character."""
 NOTED_EVERY = dt.timedelta(minutes=1)
 """How exactly the last use is noted: a request that only reads does not write each time."""
 
@@ -99,8 +101,9 @@ def check_token(engine: Engine, token: str) -> ApiKey:
     parts = TOKEN.fullmatch(token)
     with Session(engine, expire_on_commit=False) as session:
         found = session.get(ApiKey, parts[1]) if parts else None
-        # An unknown key and a wrong secret are the same answer: keys cannot be found out one part at a time.
-        if parts is None or found is None or not hmac.compare_digest(found.secret_sha256, _digest(parts[2])):
+        # An unknown key and a wrong secret are the same answer after the same work: keys cannot be found out one part at a time.
+        kept = found.secret_sha256 if found else NO_SECRET
+        if parts is None or not hmac.compare_digest(kept, _digest(parts[2])) or found is None:
             raise NotSignedIn("this is no key of this platform: ask an admin for one")
         if found.revoked_at is not None:
             raise NotSignedIn(f"key '{found.key}' was revoked: ask an admin for another")

@@ -8,6 +8,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from eartheye.database import now
+from eartheye.errors import NotSignedIn
+from services.admin.keys import store
 from services.admin.keys.store import check_token, create_key, list_keys
 from services.admin.keys.tables import ApiKey
 from services.admin.roles import ACCESS, Role
@@ -105,6 +107,24 @@ def test_the_right_key_with_another_secret_is_refused(admin):
     made = create_key(admin.platform.engine, "guessed", Role.ADMIN, "test")
     wrong = made.token[:-1] + ("0" if made.token[-1] != "0" else "1")
     assert admin.client.get("/v1/keys/mine", headers={"Authorization": f"Bearer {wrong}"}).status_code == 401
+
+
+def test_an_unknown_key_costs_the_same_work_as_a_wrong_secret(admin, monkeypatch):
+    made = create_key(admin.platform.engine, "known", Role.VIEWER, "test")
+    compared = []
+    monkeypatch.setattr(store.hmac, "compare_digest", lambda kept, given: compared.append(given) or kept == given)
+    for key in (made.key.key, "nobody"):
+        with pytest.raises(NotSignedIn, match="this is no key of this platform"):
+            check_token(admin.platform.engine, f"ek_{key}_{'0' * 64}")
+    assert len(compared) == 2
+    assert compared[0] == compared[1]
+
+
+def test_no_answer_is_kept_unless_it_says_so(admin):
+    given = admin.ask("POST", "/v1/keys", json={"name": "kept nowhere", "role": "viewer"})
+    assert (given.status_code, given.headers["cache-control"]) == (201, "no-store")
+    assert admin.ask("GET", "/v1/keys").headers["cache-control"] == "no-store"
+    assert admin.ask("GET", "/v1/keys", None).headers["cache-control"] == "no-store"
 
 
 def test_the_last_use_is_noted(admin):

@@ -112,7 +112,7 @@ def test_a_key_that_is_revoked_does_nothing_more(page, place):
 
 
 def test_a_session_has_a_name_that_nobody_knew_before(page, place):
-    page.goto(f"{place.address}/login")
+    assert page.goto(f"{place.address}/login").headers["cache-control"] == "no-store"
     before = cookie(page)
     sign_in(page, place, place.first_key)
     after = cookie(page)
