@@ -36,7 +36,8 @@ def demo(
     seed
         Seed of the synthetic world.
     stack
-        Use the servers that `eartheye stack up` started: tiles, packages and maps lie in MinIO then, under the run folder's name.
+        Use the servers that `eartheye stack up` started in this folder, or, where it did not, those that `EARTHEYE_*` variables name (the
+        containers of docker/compose.yaml): tiles, packages and maps lie in the bucket `eartheye` then, under the run folder's name.
     """
     from services.demo.run import run_demo
 

@@ -1,4 +1,4 @@
-"""The servers of a demonstration on the local stack: real ones that run already, with the services of this process on them."""
+"""The servers of a demonstration on real ones that run already, with the services of this process on them."""
 
 import hashlib
 import json
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from eartheye import settings
 from eartheye.contracts import GatePolicy
-from eartheye.errors import ServerNotStarted
+from eartheye.errors import InvalidSettings, ServerNotStarted
 from services.demo.servers import Servers, environment, services
-from services.stack.local_stack import read_environment, servers
+from services.stack.local_stack import ENVIRONMENT, read_environment, servers
 from services.stack.minio import BUCKET
 from services.stack.place import Place
 from services.stack.supervisor import look
@@ -22,7 +24,7 @@ WORDS = {
     "minio": "Object store: MinIO at {}.",
     "kafka": "Message bus: Kafka at {}.",
     "mlflow": "Tracking and registry: an MLflow server on PostgreSQL, at {}.",
-    "triton": "Inference: Triton (Python backend with ONNX Runtime), gRPC at {}.",
+    "triton": "Inference: Triton with ONNX Runtime, gRPC at {}.",
 }
 
 
@@ -34,28 +36,53 @@ def run_root(run: Path) -> str:
 
 @contextmanager
 def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers]:
-    """Name the stack's servers in the environment, and start the services on them, for the length of a block.
+    """Name the servers in the environment, and start the services on them, for the length of a block.
 
     Args:
-        stack: the stack's folder.
+        stack: folder of the local stack; where there is none, the servers are those that the settings name already.
         data: folder that scenes may be read from.
         gate: what the registry asks of a candidate.
 
     Raises:
-        InvalidSettings: no stack was started there.
+        InvalidSettings: no stack was started there, and the settings name no servers.
         ServerNotStarted: a server does not answer.
         UserError: a service ended before its time.
     """
-    variables = read_environment(stack)
-    answering = check_servers(stack, variables)
+    started_here = (stack / ENVIRONMENT).exists()
+    variables = read_environment(stack) if started_here else {}
+    answering = check_servers(stack, variables) if started_here else named_servers(stack)
     words = [WORDS[name].format(address) for name, address in answering.items()]
     if "triton" not in answering:
-        words.append("Inference: ONNX Runtime in this process, for the stack has no Triton.")
+        words.append("Inference: ONNX Runtime in this process, for there is no Triton.")
     # The folder of the work stays the stack's own: services that run on it already have a part in these jobs.
     roots = [f"s3://{BUCKET}", str(data.resolve())]
     variables |= {"EARTHEYE_ALLOWED_ROOTS": json.dumps(roots), "EARTHEYE_GATE": gate.model_dump_json()}
     with environment(variables), services(nullcontext()):
         yield Servers(words)
+
+
+def named_servers(stack: Path) -> dict[str, str]:
+    """Return the address of each server that the settings name, as those of `docker/compose.env` do; Triton may be left out.
+
+    Args:
+        stack: where no local stack was started.
+
+    Raises:
+        InvalidSettings: the settings name no servers that several processes share.
+    """
+    named = settings.load()
+    database = make_url(named.database_url)
+    if database.drivername.startswith("sqlite") or not named.job_work.startswith("s3://"):
+        raise InvalidSettings(
+            f"there is no {stack / ENVIRONMENT} and EARTHEYE_* names none: run `eartheye stack up`, or set what docker/compose.env has"
+        )
+    servers = {
+        "postgres": f"{database.host}:{database.port}",
+        "minio": named.s3_endpoint,
+        "kafka": named.kafka_bootstrap,
+        "mlflow": named.mlflow_tracking_uri,
+    }
+    return servers | ({"triton": named.triton_url} if named.predictor == "triton" else {})
 
 
 def check_servers(stack: Path, variables: dict[str, str]) -> dict[str, str]:

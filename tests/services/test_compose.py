@@ -63,6 +63,15 @@ def test_the_containers_have_the_settings_of_the_stack():
     assert set(SERVICES["triton"]["command"]) >= {*triton.OPTIONS, *triton.RESTART_OPTIONS}
 
 
+def test_every_script_of_the_first_start_is_there_and_gets_its_password():
+    postgres = SERVICES["postgres"]
+    mounted = [COMPOSE.parent / volume.split(":")[0] for volume in postgres["volumes"] if volume.startswith("..")]
+    assert sorted(path.resolve() for path in mounted) == sorted((ROOT / "manifests" / "base" / "servers").glob("*-database.sh"))
+    for script in mounted:
+        (asked,) = re.findall(r"\\getenv password (\w+)", script.read_text())
+        assert asked in postgres["environment"]
+
+
 def test_the_example_names_what_is_asked_and_only_settings_that_there_are():
     named = example()
     assert set(named) >= ASKED

@@ -1,6 +1,10 @@
 """Where a demonstration on the stack keeps what it makes."""
 
-from services.demo.stack_servers import run_root
+import pytest
+
+from eartheye.errors import InvalidSettings
+from services.demo.servers import environment
+from services.demo.stack_servers import named_servers, run_root
 
 
 def test_two_run_folders_of_one_name_do_not_share_a_folder_in_the_object_store(tmp_path):
@@ -8,3 +12,27 @@ def test_two_run_folders_of_one_name_do_not_share_a_folder_in_the_object_store(t
     assert first.startswith("s3://eartheye/runs-")
     assert first != second
     assert run_root(tmp_path / "b" / ".." / "a" / "runs") == first
+
+
+NAMED = {
+    "EARTHEYE_DATABASE_URL": "postgresql+psycopg://eartheye:secret@db:5432/eartheye",
+    "EARTHEYE_S3_ENDPOINT": "minio:9000",
+    "EARTHEYE_KAFKA_BOOTSTRAP": "kafka:9092",
+    "EARTHEYE_MLFLOW_TRACKING_URI": "http://mlflow:5000",
+    "EARTHEYE_JOB_WORK": "s3://eartheye/work",
+}
+
+
+def test_where_no_stack_was_started_the_servers_are_those_of_the_settings(tmp_path):
+    with environment(NAMED):
+        answer = {"postgres": "db:5432", "minio": "minio:9000", "kafka": "kafka:9092", "mlflow": "http://mlflow:5000"}
+        assert named_servers(tmp_path) == answer
+        triton = {"EARTHEYE_PREDICTOR": "triton", "EARTHEYE_TRITON_URL": "triton:8001", "EARTHEYE_TRITON_REPOSITORY": str(tmp_path)}
+        with environment(triton):
+            assert named_servers(tmp_path) == answer | {"triton": "triton:8001"}
+
+
+@pytest.mark.parametrize("own", [{"EARTHEYE_DATABASE_URL": "sqlite:///eartheye.db"}, {"EARTHEYE_JOB_WORK": "runs/work"}])
+def test_what_one_process_alone_has_is_no_server(tmp_path, own):
+    with environment(NAMED | own), pytest.raises(InvalidSettings, match="run `eartheye stack up`, or set"):
+        named_servers(tmp_path)
