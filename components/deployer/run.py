@@ -42,7 +42,8 @@ def deploy(serving: Folder, name: str, version: int, settings: Settings | None =
     Raises:
         NotFinished: `serving` is still to be made.
         CorruptBulk: the package's model or golden tile is not what its manifest says.
-        PredictorUnavailable: the server does not answer, or cannot load the model.
+        PredictorSilent: the server does not answer.
+        PredictorUnavailable: it answers, and cannot load or run the model.
         ParityNotReached: the server computes something else.
     """
     settings = settings or load()
@@ -83,7 +84,8 @@ def deploy_if_lost(serving: Folder, name: str, version: int, settings: Settings 
         What was deployed; None where the server holds the version. In the process there is nothing to be lost.
 
     Raises:
-        PredictorUnavailable: the server does not answer, or cannot load the model.
+        PredictorSilent: the server does not answer.
+        PredictorUnavailable: it answers, and cannot load or run the model.
         ParityNotReached: the server computes something else.
     """
     settings = settings or load()

@@ -13,7 +13,7 @@ from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from eartheye.contracts import ServingPackage
-from eartheye.errors import InvalidSettings, PredictorUnavailable
+from eartheye.errors import InvalidSettings, PredictorSilent, PredictorUnavailable
 from eartheye.predictor.triton import DIGEST, served_name
 from eartheye.settings import Settings
 from eartheye.store import Folder
@@ -37,7 +37,8 @@ def load_on_triton(serving: Folder, package: ServingPackage, name: str, version:
 
     Raises:
         InvalidSettings: no repository is set.
-        PredictorUnavailable: the server does not answer, or cannot load the model.
+        PredictorSilent: the server does not answer.
+        PredictorUnavailable: it answers, and cannot load the model.
         CorruptBulk: the model is not what the manifest says.
     """
     if settings.triton_repository is None:
@@ -57,7 +58,7 @@ def wait_for_server(client: InferenceServerClient, settings: Settings) -> None:
     """Return once the server takes requests.
 
     Raises:
-        PredictorUnavailable: it does not within the time limit.
+        PredictorSilent: it does not within the time limit.
     """
     deadline, reason = time.monotonic() + settings.predictor_timeout_s, "it is starting"
     while True:
@@ -67,7 +68,7 @@ def wait_for_server(client: InferenceServerClient, settings: Settings) -> None:
         except InferenceServerException as error:
             reason = error.message()
         if time.monotonic() > deadline:
-            raise PredictorUnavailable(
+            raise PredictorSilent(
                 f"Triton at {settings.triton_url} did not answer within {settings.predictor_timeout_s:g} s ({reason}): start it, set "
                 "EARTHEYE_TRITON_URL to one that runs, or deploy in the process with EARTHEYE_PREDICTOR=onnxruntime"
             )
@@ -78,7 +79,8 @@ def load_model(client: InferenceServerClient, model: str, version: int, settings
     """Have the server load an entry of its repository, and wait until it answers for it.
 
     Raises:
-        PredictorUnavailable: the server cannot load it, or not within the time limit.
+        PredictorSilent: the server went away meanwhile.
+        PredictorUnavailable: it cannot load it, or not within the time limit.
     """
     deadline = time.monotonic() + settings.predictor_timeout_s
     try:
@@ -91,6 +93,7 @@ def load_model(client: InferenceServerClient, model: str, version: int, settings
                 )
             time.sleep(READY_EVERY_S)
     except InferenceServerException as error:
+        wait_for_server(client, settings)  # one that went away has not refused the model
         reason = " ".join(error.message().split())  # a traceback may be in it
         raise PredictorUnavailable(
             f"Triton at {settings.triton_url} cannot load '{model}' ({reason}): look at its log; it must read the folder that "

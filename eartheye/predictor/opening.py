@@ -18,7 +18,8 @@ def open_predictor(folder: Folder, package: ServingPackage, name: str, version: 
         settings: which predictor, where, and its limits; by default the process's own.
 
     Raises:
-        PredictorUnavailable: Triton does not answer, or the model cannot be run.
+        PredictorSilent: Triton does not answer.
+        PredictorUnavailable: the model cannot be run.
         NotDeployed: Triton does not hold the model.
         MissingBulk, NotFinished: the package's model is not there.
         CorruptBulk: it is not the one that the package names.

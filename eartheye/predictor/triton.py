@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from eartheye.errors import NotDeployed, PredictorUnavailable
+from eartheye.errors import NotDeployed, PredictorSilent, PredictorUnavailable
 from eartheye.predictor.signature import IMAGES, PROBABILITIES, Signature
 from eartheye.telemetry import get_logger
 
@@ -22,6 +22,8 @@ PASSING = ("StatusCode.UNAVAILABLE", "StatusCode.RESOURCE_EXHAUSTED")
 """States that a server leaves by itself: it is starting, or has too much to do."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
+LIVE_S = 5.0
+"""How long a server may take to say that it lives."""
 
 
 def served_name(name: str, version: int) -> str:
@@ -45,8 +47,9 @@ class TritonPredictor:
         timeout_s: time for one call, its repetitions included.
 
     Raises:
-        PredictorUnavailable: the server does not answer.
+        PredictorSilent: the server does not answer.
         NotDeployed: it does not hold this model.
+        PredictorUnavailable: it answers, but does not run this model.
     """
 
     def __init__(self, url: str, name: str, version: int, digest: str, signature: Signature, timeout_s: float) -> None:
@@ -103,9 +106,17 @@ class TritonPredictor:
     def _unavailable(self, error: InferenceServerException) -> PredictorUnavailable:
         name = self._model["model_name"]
         if error.status() in (*PASSING, "StatusCode.DEADLINE_EXCEEDED"):
-            return PredictorUnavailable(
+            kind = PredictorUnavailable if self._lives() else PredictorSilent
+            return kind(
                 f"Triton at {self._url} did not answer for '{name}' within {self._timeout_s:g} s ({error.message()}): start it, set "
                 "EARTHEYE_TRITON_URL to one that runs, or run in the process with EARTHEYE_PREDICTOR=onnxruntime"
             )
         kind = NotDeployed if error.status() == "StatusCode.NOT_FOUND" else PredictorUnavailable
         return kind(f"Triton at {self._url} cannot run '{name}' ({error.message()}): deploy the model again")
+
+    def _lives(self) -> bool:
+        """Ask whether the server answers at all; one that is slow with a model does."""
+        try:
+            return bool(self._client.is_server_live(client_timeout=min(LIVE_S, self._timeout_s)))
+        except InferenceServerException:
+            return False

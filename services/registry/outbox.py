@@ -8,7 +8,17 @@ from sqlalchemy.orm import Session
 from components.deployer.run import deploy
 from eartheye.contracts import ServingPackage
 from eartheye.database import now
-from eartheye.errors import ParityNotReached, PredictorUnavailable, StoreUnavailable, TrackingUnavailable, UnknownModel, UserError
+from eartheye.errors import (
+    BusUnavailable,
+    ParityNotReached,
+    PredictorSilent,
+    PredictorUnavailable,
+    StoreFull,
+    StoreUnavailable,
+    TrackingUnavailable,
+    UnknownModel,
+    UserError,
+)
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, set_alias, tag_version, version_of
@@ -21,9 +31,9 @@ Answer = Callable[[Decision], None]
 ITSELF = "registry"
 """Asks for the reversion of what could not be carried out."""
 DEPLOYMENTS = 5
-"""Attempts to deploy on a server that does not answer or cannot load the model, before the decision fails."""
-PASSING = (StoreUnavailable, TrackingUnavailable)
-"""Failures that end with an outage elsewhere; UnknownModel is a TrackingUnavailable that does not."""
+"""Attempts to deploy on a server that answers, but cannot load or run the model, before the decision fails."""
+PASSING = (PredictorSilent, StoreUnavailable, StoreFull, TrackingUnavailable, BusUnavailable)
+"""Failures that end with an outage elsewhere, and are waited for; UnknownModel is a TrackingUnavailable that does not."""
 TAG = "promotion"
 TAG_LENGTH = 4000
 
@@ -53,30 +63,41 @@ def work_through(engine: Engine, answer: Answer | None = None) -> bool:
         except Exception as error:
             fault = not isinstance(error, UserError)
             trouble = f"{type(error).__name__}: {error}" if fault else str(error)
-            log.warning("a decision cannot be followed now", model=item.model, work=item.work, reason=trouble, exc_info=fault)
-            _note(engine, item, trouble)
+            traceback = fault and trouble != item.trouble  # once, however often it is tried
+            log.warning("a decision cannot be followed now", model=item.model, work=item.work, reason=trouble, exc_info=traceback)
+            _note(engine, item, trouble, failed=not _passes(error))
             stuck.add(item.model)
         else:
             _note(engine, item, None)
     return not stuck
 
 
-def move_aliases(engine: Engine, model: str) -> bool:
+def move_aliases(engine: Engine, model: str, deployed: Decision | None = None) -> bool:
     """Let MLflow's aliases point where the database says; True where one moved. `previous` goes first, so that it is never lost.
+
+    Args:
+        engine: the platform's database.
+        model: name of the registered model.
+        deployed: decision that may be pending; what any other pending decision found stays in force until its version is deployed.
 
     Raises:
         TrackingUnavailable: MLflow does not answer.
     """
-    decided = standing(engine, model)
-    moved = False
-    for alias, version in ((PREVIOUS, decided.previous), (CHAMPION, decided.champion)):
-        if alias_version(model, alias) != version:
-            try:
-                set_alias(model, alias, version)
-                moved = True
-            except UnknownModel as error:  # removed by hand in MLflow
-                log.warning("an alias cannot be set as decided", alias=alias, reason=str(error))
-    return moved
+    moved, decided = False, standing(engine, model)
+    while True:
+        wanted = {PREVIOUS: decided.previous, CHAMPION: decided.champion}
+        if decided.pending is not None and (deployed is None or decided.pending.id != deployed.id):
+            wanted = {PREVIOUS: decided.pending.from_previous, CHAMPION: decided.pending.from_version}
+        for alias, version in wanted.items():
+            if alias_version(model, alias) != version:
+                try:
+                    set_alias(model, alias, version)
+                    moved = True
+                except UnknownModel as error:  # removed by hand in MLflow
+                    log.warning("an alias cannot be set as decided", alias=alias, reason=str(error))
+        seen, decided = decided, standing(engine, model)
+        if decided.generation == seen.generation:  # else MLflow took its time, and what was set just now may be older than what another set
+            return moved
 
 
 def registered_serving(model: str, version: int) -> Folder:
@@ -107,7 +128,7 @@ def _deploy(engine: Engine, item: OutboxItem, decision: Decision) -> None:
     """Put the version on the inference server; where it cannot serve, the decision is taken back.
 
     Raises:
-        UserError: an outage, which passes.
+        Exception: an outage, or a failure that another attempt may mend.
     """
     if decision.state != "pending":
         return
@@ -115,9 +136,8 @@ def _deploy(engine: Engine, item: OutboxItem, decision: Decision) -> None:
     try:
         deployed = deploy(registered_serving(decision.model, decision.to_version), decision.model, decision.to_version)
     except Exception as error:
-        passes = isinstance(error, PASSING) and not isinstance(error, UnknownModel)
         final = isinstance(error, UserError) and not isinstance(error, PredictorUnavailable)
-        if passes or (not final and item.attempts + 1 < DEPLOYMENTS):
+        if _passes(error) or (not final and item.attempts + 1 < DEPLOYMENTS):
             raise
         take_back(engine, decision, f"deployment: {error}", asked_by=ITSELF)
         return
@@ -127,7 +147,7 @@ def _deploy(engine: Engine, item: OutboxItem, decision: Decision) -> None:
 
 
 def _move_aliases(engine: Engine, decision: Decision) -> None:
-    move_aliases(engine, decision.model)
+    move_aliases(engine, decision.model, decision)
     with Session(engine, expire_on_commit=False) as session, session.begin():
         settle(session, decision, "applied")
         ended = session.get_one(Decision, decision.id)
@@ -139,11 +159,15 @@ def _move_aliases(engine: Engine, decision: Decision) -> None:
             log.warning("a version cannot be tagged", reason=str(error))
 
 
-def _note(engine: Engine, item: OutboxItem, trouble: str | None) -> None:
+def _passes(error: Exception) -> bool:
+    return isinstance(error, PASSING) and not isinstance(error, UnknownModel)
+
+
+def _note(engine: Engine, item: OutboxItem, trouble: str | None, failed: bool = False) -> None:
     with Session(engine) as session, session.begin():
         stored = session.get_one(OutboxItem, item.id)
         stored.trouble = trouble
         if trouble is None:
             stored.done_at = now()
-        else:
+        elif failed:
             stored.attempts += 1

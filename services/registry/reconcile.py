@@ -6,10 +6,10 @@ from components.deployer.run import deploy_if_lost
 from eartheye.contracts import GatePolicy
 from eartheye.errors import UserError
 from eartheye.telemetry import get_logger
-from eartheye.tracking import CHAMPION, PREVIOUS, aliases_of_models
+from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, aliases_of_models
 from services.registry.decide import BY_ALIAS, promote
 from services.registry.outbox import move_aliases, registered_serving
-from services.registry.standing import standing
+from services.registry.standing import Standing, standing
 
 log = get_logger(__name__)
 BY_HAND = "mlflow"
@@ -38,14 +38,29 @@ def reconcile(engine: Engine, policy: GatePolicy = GatePolicy()) -> None:
 
 
 def _reconcile_model(engine: Engine, model: str, aliases: dict[str, int], policy: GatePolicy) -> None:
-    decided = standing(engine, model)  # after the aliases were read: what is decided in between is in the outbox
-    found = aliases.get(CHAMPION)
+    decided = standing(engine, model)
     if not decided.followed:
+        return
+    if (aliases.get(CHAMPION), aliases.get(PREVIOUS)) != (decided.champion, decided.previous):
+        _reconcile_aliases(engine, decided, policy)
+    if decided.champion is not None and deploy_if_lost(registered_serving(model, decided.champion), model, decided.champion):
+        log.warning("a champion that the inference server did not hold is deployed again", model=model, version=decided.champion)
+
+
+def _reconcile_aliases(engine: Engine, decided: Standing, policy: GatePolicy) -> None:
+    """Decide about an alias that differs, or set the aliases as decided.
+
+    The admin service decides, and another registry may move aliases, while this one looks. Whatever they do before `decided` was read shows
+    in the alias, which is asked for after it; what they do from then on shows in the second look at the decisions; what they decide still
+    later makes the promotion stale. So an alias counts as moved by hand only where nobody else can have moved it.
+    """
+    model = decided.model
+    found = alias_version(model, CHAMPION)
+    again = standing(engine, model)
+    if not again.followed or again.generation != decided.generation:
         return
     if found is not None and found != decided.champion:
         expected = decided.champion or 0
         promote(engine, model, found, asked_by=BY_HAND, policy=policy, expected_champion=expected, follow=BY_ALIAS)
-    elif decided.generation and (found, aliases.get(PREVIOUS)) != (decided.champion, decided.previous) and move_aliases(engine, model):
+    elif decided.generation and move_aliases(engine, model):
         log.warning("aliases set as decided", model=model, champion=decided.champion, previous=decided.previous)
-    if decided.champion is not None and deploy_if_lost(registered_serving(model, decided.champion), model, decided.champion):
-        log.warning("a champion that the inference server did not hold is deployed again", model=model, version=decided.champion)

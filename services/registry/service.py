@@ -19,6 +19,7 @@ from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
 from services.registry.standing import decision_on
 from services.registry.tables import Decision, OutboxItem
+from services.registry.turn import turn
 from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
@@ -124,15 +125,18 @@ class Registry:
         return roll_back(self._engine, asked.model, **common)
 
     def _repeat(self, ended: threading.Event) -> None:
-        """Follow decisions and reconcile, again and again; a failure is told, and the next look comes after a pause."""
+        """Follow decisions and reconcile, again and again; a failure is told, and the next look comes after a pause.
+
+        While another registry has the turn, this one only decides: its decisions are followed there.
+        """
         next_reconcile_s = 0.0
         while not ended.is_set():
             self._news.clear()
             well = False
             try:
-                with answering(self._engine):
-                    well = self.follow()
-                    if time.monotonic() >= next_reconcile_s:
+                with answering(self._engine), turn(self._engine) as ours:
+                    well = not ours or self.follow()
+                    if ours and time.monotonic() >= next_reconcile_s:
                         next_reconcile_s = time.monotonic() + RECONCILE_S
                         self.reconcile()
             except UserError as error:

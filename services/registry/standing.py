@@ -24,6 +24,8 @@ class Standing:
     """Decision that deployment and aliases have still to follow."""
     followed: bool
     """Deployment and aliases are as decided, as far as this platform moved them."""
+    trouble: str | None
+    """Why they cannot follow now; tried again until they can."""
 
 
 def standing(engine: Engine, model: str) -> Standing:
@@ -35,6 +37,16 @@ def standing(engine: Engine, model: str) -> Standing:
     """
     with Session(engine, expire_on_commit=False) as session:
         return standing_in(session, model)
+
+
+def standings(engine: Engine) -> list[Standing]:
+    """Say where each model stands that something was granted for, by name.
+
+    Args:
+        engine: the platform's database.
+    """
+    with Session(engine, expire_on_commit=False) as session:
+        return [standing_in(session, model) for model in session.scalars(select(ModelState.model).order_by(ModelState.model))]
 
 
 def decisions(engine: Engine, model: str | None = None, limit: int = 100) -> Sequence[Decision]:
@@ -62,8 +74,9 @@ def standing_in(session: Session, model: str) -> Standing:
     """Say where a model stands, within a transaction."""
     state = session.get(ModelState, model)
     pending = session.scalars(select(Decision).where(Decision.model == model, Decision.state == "pending")).one_or_none()
-    open_items = select(OutboxItem.id).where(OutboxItem.model == model, OutboxItem.work != "answer", OutboxItem.done_at.is_(None))
-    followed = session.scalars(open_items.limit(1)).first() is None
+    open_items = select(OutboxItem).where(OutboxItem.model == model, OutboxItem.work != "answer", OutboxItem.done_at.is_(None))
+    next_item = session.scalars(open_items.order_by(OutboxItem.id).limit(1)).first()
+    trouble = next_item.trouble if next_item else None
     if state is None:
-        return Standing(model, None, None, 0, pending, followed)
-    return Standing(model, state.champion, state.previous, state.generation, pending, followed)
+        return Standing(model, None, None, 0, pending, next_item is None, trouble)
+    return Standing(model, state.champion, state.previous, state.generation, pending, next_item is None, trouble)

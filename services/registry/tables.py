@@ -61,7 +61,7 @@ class OutboxItem(Base):
     model: Mapped[str] = mapped_column(String(128))
     work: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(default=0)
-    """Attempts that did not succeed."""
+    """Attempts that failed; those during an outage are not counted."""
     trouble: Mapped[str | None] = mapped_column(Text)
     """Why the last attempt did not succeed."""
     done_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime, index=True)

@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 from eartheye import settings
 from eartheye.contracts import GatePolicy
 from eartheye.database import connect
-from eartheye.errors import NothingToRollBackTo, PredictorUnavailable, RequestRejected, StaleVersion, TrackingUnavailable
+from eartheye.errors import (
+    NothingToRollBackTo,
+    PredictorSilent,
+    PredictorUnavailable,
+    RequestRejected,
+    StaleVersion,
+    TrackingUnavailable,
+)
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, set_alias
 from eartheye.tracking.runs import connect as connect_mlflow
 from services.registry import decide, outbox
@@ -22,7 +29,7 @@ from services.registry import reconcile as reconciling
 from services.registry.decide import judge, promote, roll_back
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
-from services.registry.standing import decision_on, decisions, standing
+from services.registry.standing import decision_on, decisions, standing, standings
 from services.registry.tables import OutboxItem
 from services.schema.migrate import upgrade
 from tests.services.registry_candidate import make_candidate
@@ -109,6 +116,14 @@ def aliases(model):
 def champions(engine, model):
     seen = standing(engine, model)
     return seen.champion, seen.previous
+
+
+def away(*_):
+    raise PredictorSilent("Triton does not answer")
+
+
+def cannot_load(*_):
+    raise PredictorUnavailable("Triton cannot load it")
 
 
 def tag(model, version):
@@ -198,6 +213,78 @@ def test_while_a_decision_is_pending_a_second_promotion_is_told(engine, model, v
         promote(engine, model, versions[1], asked_by="second", policy=POLICY)
 
 
+@pytest.mark.parametrize(
+    ("read", "followed"), [("aliases_of_models", True), ("standing", True), ("alias_version", True), ("alias_version", False)]
+)
+def test_a_promotion_beside_a_look_at_the_aliases_is_not_undone(engine, model, versions, monkeypatch, read, followed):
+    """Another registry, or the admin service, promotes just after this one has read something."""
+    granted(engine, model, versions[0])
+    set_alias(model, PREVIOUS, versions[2])  # so that this registry looks closer
+    whole, meanwhile = getattr(reconciling, read), []
+
+    def read_and_be_overtaken(*arguments):
+        seen = whole(*arguments)
+        if not meanwhile and arguments in ((), (engine, model), (model, CHAMPION)):
+            meanwhile.append(promote(engine, model, versions[1], asked_by="another", policy=POLICY))
+            if followed:
+                assert work_through(engine)
+        return seen
+
+    monkeypatch.setattr(reconciling, read, read_and_be_overtaken)
+    for _ in range(2):
+        reconcile(engine, POLICY)
+        assert work_through(engine)
+    assert [decision.asked_by for decision in decisions(engine, model)] == ["another", "test"]
+    assert aliases(model) == champions(engine, model) == (versions[1], versions[0])
+
+
+def test_a_promotion_just_before_one_asked_for_by_hand_is_not_undone(engine, model, versions, monkeypatch, tmp_path):
+    granted(engine, model, versions[0])
+    third = make_candidate(tmp_path / "third", model, 0.7, seed="third").version
+
+    def be_overtaken(*arguments, **how):
+        with monkeypatch.context() as beside:
+            beside.setattr(reconciling, "promote", promote)
+            granted(engine, model, versions[1])
+        return promote(*arguments, **how)
+
+    monkeypatch.setattr(reconciling, "promote", be_overtaken)
+    set_alias(model, CHAMPION, third)
+    reconcile(engine, POLICY)
+    assert aliases(model) == champions(engine, model) == (versions[1], versions[0])
+
+
+def test_an_alias_set_late_gives_way_to_what_was_decided_since(engine, model, versions, monkeypatch):
+    """A registry that lost its turn, and whose call of MLflow comes through when another has already carried out the next decision."""
+    granted(engine, model, versions[0])
+    set_alias(model, CHAMPION, None)
+
+    def set_late(name, alias, version):
+        with monkeypatch.context() as beside:
+            beside.setattr(outbox, "set_alias", set_alias)
+            granted(engine, model, versions[1])
+        monkeypatch.setattr(outbox, "set_alias", set_alias)
+        set_alias(name, alias, version)
+
+    monkeypatch.setattr(outbox, "set_alias", set_late)
+    reconcile(engine, POLICY)
+    assert aliases(model) == champions(engine, model) == (versions[1], versions[0])
+
+
+def test_an_alias_moves_to_a_version_only_when_that_is_deployed(engine, model, versions, monkeypatch, tmp_path):
+    granted(engine, model, versions[0])
+    poor = make_candidate(tmp_path / "poor", model, 0.2, seed="poor").version
+    set_alias(model, CHAMPION, poor)
+    reconcile(engine, POLICY)  # refused: the alias is to be moved back
+    promote(engine, model, versions[1], asked_by="test", policy=POLICY)
+    with monkeypatch.context() as outage:
+        outage.setattr(outbox, "deploy", away)
+        assert not work_through(engine)
+    assert aliases(model) == (versions[0], None)
+    assert work_through(engine)
+    assert aliases(model) == (versions[1], versions[0])
+
+
 @pytest.mark.parametrize("alias", [PREVIOUS, CHAMPION])
 def test_a_process_killed_between_commit_and_alias_is_healed(engine, model, versions, alias):
     granted(engine, model, versions[0])
@@ -246,11 +333,23 @@ def test_an_outage_delays_a_decision_and_does_not_fail_it(engine, model, version
     assert decision_on(engine, made.request).state == "applied"
 
 
-def test_a_server_that_cannot_load_the_model_fails_the_promotion_after_some_attempts(engine, model, versions, monkeypatch):
-    def away(*_):
-        raise PredictorUnavailable("Triton cannot load it")
+def test_a_server_that_is_down_is_waited_for_and_the_decision_says_so(engine, model, versions, monkeypatch):
+    made = promote(engine, model, versions[0], asked_by="test", policy=POLICY)
+    with monkeypatch.context() as outage:
+        outage.setattr(outbox, "deploy", away)
+        assert [work_through(engine) for _ in range(2 * outbox.DEPLOYMENTS)] == [False] * 2 * outbox.DEPLOYMENTS
+        waits = standing(engine, model)
+        assert (waits.pending.id, waits.trouble) == (made.id, "Triton does not answer")
+        assert {each.model: each.trouble for each in standings(engine)}[model] == "Triton does not answer"
+        outage.setattr(outbox, "deploy", cannot_load)  # it is back, and not yet itself: that counts from here on
+        assert not work_through(engine)
+    assert work_through(engine)
+    assert decision_on(engine, made.request).state == "applied"
+    assert standing(engine, model).trouble is None
 
-    monkeypatch.setattr(outbox, "deploy", away)
+
+def test_a_server_that_cannot_load_the_model_fails_the_promotion_after_some_attempts(engine, model, versions, monkeypatch):
+    monkeypatch.setattr(outbox, "deploy", cannot_load)
     made = promote(engine, model, versions[0], asked_by="test", policy=POLICY)
     assert [work_through(engine) for _ in range(outbox.DEPLOYMENTS)] == [False] * (outbox.DEPLOYMENTS - 1) + [True]
     assert decision_on(engine, made.request).reasons[-1] == "failed: deployment: Triton cannot load it"
