@@ -31,6 +31,7 @@ from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from services.inference.metrics import BLOCK_SECONDS, PIXELS_MAPPED
 from services.inference.outcomes import begin_attempt, forget_attempt, is_held, put_outcome, put_raster, read_outcome
+from services.inference.patience import Patience
 from services.inference.roots import inside_roots
 
 log = get_logger(__name__)
@@ -47,7 +48,7 @@ LASTING = (
     WrongBackbone,
 )
 """What another attempt would not change: the block has failed. Any other `UserError` is about a server or a disk: the block is tried again,
-and as long as an `Outage` lasts."""
+and as long as an `Outage` lasts; for a model that the inference server does not run, as long as `Patience` says."""
 MOST_ATTEMPTS = 5
 """How often a block may end its worker, or fail by a fault, before it is put down as failed: it must not go round for ever."""
 DELIVERY = Delivery(session_s=10.0, longest_pause_s=10.0)
@@ -71,6 +72,7 @@ class Worker:
     def __init__(self, bus: Bus, settings: Settings, open_predictor: OpenPredictor) -> None:
         self._bus, self._settings, self._open_predictor = bus, settings, open_predictor
         self._model = lru_cache(MODELS_KEPT)(self._load_model)
+        self._patience = Patience()
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set.
@@ -85,7 +87,7 @@ class Worker:
 
         Raises:
             RequestRejected: the message names a folder that this service does not use.
-            PredictorUnavailable: the inference server does not answer, or does not hold the model; the block has no outcome yet.
+            Outage: a server or a disk that the block needs is away or full; the block has no outcome yet.
         """
         inside_roots(task.scene, self._settings.allowed_roots)
         work = Folder(inside_roots(task.work, [self._settings.job_work]))
@@ -101,14 +103,17 @@ class Worker:
         if attempt > MOST_ATTEMPTS:
             reason = f"{MOST_ATTEMPTS} attempts ended their worker or failed by a fault: see the logs of the workers"
             return BlockOutcome(plan=task.plan, block=task.block, state="failed", reason=reason)
+        model = task.model, task.model_version
         try:
-            return self._map(work, task)
-        except LASTING as error:
+            outcome = self._map(work, task)
+        except UserError as error:
+            if not isinstance(error, LASTING) and not self._patience.ended(model, error):
+                forget_attempt(work, task.block, attempt)
+                raise
             log.warning("block failed", plan=task.plan, block=task.block, reason=str(error))
             return BlockOutcome(plan=task.plan, block=task.block, state="failed", reason=str(error))
-        except UserError:
-            forget_attempt(work, task.block, attempt)
-            raise
+        self._patience.restart(model)
+        return outcome
 
     def _map(self, work: Folder, task: BlockTask) -> BlockOutcome:
         with BLOCK_SECONDS.time():
