@@ -3,8 +3,6 @@
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -30,24 +28,10 @@ from services.stack.process import noted
 from services.stack.supervisor import look, start_all
 from tests.services.inference.place import Place as InferencePlace
 from tests.services.inference.place import running, write_package, write_scene
+from tests.services.inference.slow_worker import start_slow_worker
 
 pytestmark = pytest.mark.server
 QUICK = PlannerConfig(block_px=64, tick_s=0.05, resend_s=5)
-SLOW_WORKER = """
-import threading, time
-from eartheye.predictor import open_predictor
-from eartheye.settings import load
-from services.inference.service import run_worker
-
-def open_slow(*arguments):
-    predict = open_predictor(*arguments)
-    def slowly(images):
-        time.sleep(0.1)
-        return predict(images)
-    return slowly
-
-run_worker(load(), threading.Event(), open_slow)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +60,6 @@ def model(variables, tmp_path_factory):
     return InferencePlace(scene.parent, load(), {}, package)
 
 
-def start_worker():
-    """Start a worker in a process of its own, slowed down so that it can be caught at work."""
-    return subprocess.Popen([sys.executable, "-c", SLOW_WORKER], env=os.environ | {"PYTHONPATH": "."})
-
-
 def request(job: str) -> JobRequest:
     return JobRequest(job=job, scene="s3://eartheye/data/scene.tif", model="landcover", output=f"s3://eartheye/maps/{job}")
 
@@ -98,7 +77,7 @@ def run_job(settings: Settings, job: str, disturb) -> JobResult:
         bus.replies(JOB_RESULTS, job, (JobResult,)) as replies,
     ):
         bus.publish(JOB_REQUESTS, job, request(job))
-        workers = [start_worker()]
+        workers = [start_slow_worker()]
         try:
             disturb(workers)
             return replies.next(180)
@@ -156,7 +135,7 @@ def test_a_killed_worker_and_a_killed_broker_change_no_byte(stack, model, undist
         os.kill(noted(stack.folder("kafka")).pid, signal.SIGKILL)
         caught.append(blocks_ended(settings))
         assert {finding.state for finding in start_all(servers(), stack, lambda finding: None)} == {"running", "started"}
-        workers.append(start_worker())
+        workers.append(start_slow_worker())
 
     result = run_job(settings, job, kill_worker_and_broker)
     assert 2 <= caught[0] < 12

@@ -1,9 +1,7 @@
 """Messages that are lost and processes that are killed cost time, and nothing else."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -21,35 +19,20 @@ from services.inference.worker import Worker
 from services.stack.broker import embedded_broker
 from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import QUICK, Place, running
-
-WORKER = """
-import threading, time
-from eartheye.predictor import open_predictor
-from eartheye.settings import load
-from services.inference.service import run_worker
-
-def open_slow(*arguments):
-    predict = open_predictor(*arguments)
-    def slowly(images):
-        time.sleep(0.1)
-        return predict(images)
-    return slowly
-
-run_worker(load(), threading.Event(), open_slow)
-"""
+from tests.services.inference.slow_worker import start_slow_worker
 
 
 def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
-    """Start a worker in a process of its own, slowed down so that it can be caught at work."""
-    environment = os.environ | {
-        "EARTHEYE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "EARTHEYE_KAFKA_API_VERSION": "[2, 3]",
-        "EARTHEYE_ALLOWED_ROOTS": f'["{settings.allowed_roots[0]}"]',
-        "EARTHEYE_JOB_WORK": settings.job_work,
-        "EARTHEYE_PREDICTOR_THREADS": "1",
-        "PYTHONPATH": ".",
-    }
-    return subprocess.Popen([sys.executable, "-c", WORKER], env=environment)
+    """Start a slow worker with the settings of a place."""
+    return start_slow_worker(
+        {
+            "EARTHEYE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "EARTHEYE_KAFKA_API_VERSION": "[2, 3]",
+            "EARTHEYE_ALLOWED_ROOTS": f'["{settings.allowed_roots[0]}"]',
+            "EARTHEYE_JOB_WORK": settings.job_work,
+            "EARTHEYE_PREDICTOR_THREADS": "1",
+        }
+    )
 
 
 def blocks_ended(place: Place) -> int:
