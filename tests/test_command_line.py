@@ -14,7 +14,7 @@ COMMANDS = (
     "admin key create", "admin key revoke",
 )  # fmt: skip
 """Commands that take an argument or an option."""
-BARE = ("topics", "buckets", "database upgrade", "database status", "stack up", "stack status", "stack down", "admin key list")
+BARE = ("champions", "topics", "buckets", "database upgrade", "database status", "stack up", "stack status", "stack down", "admin key list")
 """Commands that need none."""
 EXAMPLE = r"Examples?: .*?\beartheye {} {}"
 

@@ -33,6 +33,7 @@ COMMANDS = (
     (PIPELINES, "services.cli.pipelines:pipeline", "Compile, run here or submit the chain."),
     (SERVICES, "services.cli.services:promote", "Ask that a version become the champion."),
     (SERVICES, "services.cli.services:rollback", "Ask for the champion before."),
+    (SERVICES, "services.cli.champions:champions", "Say which versions serve, and what pending decisions wait for."),
     (SERVICES, "services.cli.services:map", "Ask for a map of a scene, and wait for it."),
     (SERVICES, "services.cli.services:serve", "Run a service, or all: registry, planner, worker, assembler, admin."),
     (SERVICES, "services.cli.services:topics", "Create the topics that the broker does not have yet."),

@@ -24,12 +24,13 @@ from eartheye.errors import (
 )
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, set_alias
 from eartheye.tracking.runs import connect as connect_mlflow
+from services.cli.champions import champions as champions_command
 from services.registry import decide, outbox
 from services.registry import reconcile as reconciling
 from services.registry.decide import judge, promote, roll_back
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
-from services.registry.standing import decision_on, decisions, standing, standings
+from services.registry.standing import decision_on, decisions, standing
 from services.registry.tables import OutboxItem
 from services.schema.migrate import upgrade
 from tests.services.registry_candidate import make_candidate
@@ -333,19 +334,24 @@ def test_an_outage_delays_a_decision_and_does_not_fail_it(engine, model, version
     assert decision_on(engine, made.request).state == "applied"
 
 
-def test_a_server_that_is_down_is_waited_for_and_the_decision_says_so(engine, model, versions, monkeypatch):
+def test_a_server_that_is_down_is_waited_for_and_the_decision_says_so(engine, model, versions, monkeypatch, capsys):
     made = promote(engine, model, versions[0], asked_by="test", policy=POLICY)
     with monkeypatch.context() as outage:
         outage.setattr(outbox, "deploy", away)
         assert [work_through(engine) for _ in range(2 * outbox.DEPLOYMENTS)] == [False] * 2 * outbox.DEPLOYMENTS
         waits = standing(engine, model)
         assert (waits.pending.id, waits.trouble) == (made.id, "Triton does not answer")
-        assert {each.model: each.trouble for each in standings(engine)}[model] == "Triton does not answer"
+        champions_command()
+        told = capsys.readouterr().out.partition(f"{model}: no version serves\n")[2].splitlines()
+        assert told[0].startswith(f"  pending: promotion to version {versions[0]}, asked by test, ")
+        assert told[1] == "  waits, and is tried again: Triton does not answer"
         outage.setattr(outbox, "deploy", cannot_load)  # it is back, and not yet itself: that counts from here on
         assert not work_through(engine)
     assert work_through(engine)
     assert decision_on(engine, made.request).state == "applied"
     assert standing(engine, model).trouble is None
+    champions_command()
+    assert f"{model}: version {versions[0]} serves\n" in capsys.readouterr().out
 
 
 def test_a_server_that_cannot_load_the_model_fails_the_promotion_after_some_attempts(engine, model, versions, monkeypatch):

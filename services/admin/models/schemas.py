@@ -25,6 +25,8 @@ class ModelOut(BaseModel):
     """Counts the changes of champion and previous."""
     pending: bool
     """A decision is still to be followed by deployment and aliases."""
+    trouble: str | None
+    """Why they cannot follow now; tried again until they can."""
     versions: int
 
 

@@ -27,6 +27,7 @@ def list_models(platform: Platform) -> list[ModelOut]:
             previous=each.previous,
             generation=each.generation,
             pending=each.pending is not None,
+            trouble=each.trouble,
             versions=counted[each.model],
         )
         for each in stands

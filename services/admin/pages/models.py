@@ -68,13 +68,18 @@ def _show(visitor: Visitor, model: ModelOut, versions: list[tuple[VersionOut, Ga
     with ui.element("section").classes("panel"):
         with ui.row().classes("items-center w-full q-pb-sm"):
             ui.label(model.model).classes("text-h6")
-            ui.label(f"version {model.champion} serves" if model.champion else "no version serves yet").classes("q-ml-md")
+            serves = (
+                f"version {model.champion} {'is to serve' if model.pending else 'serves'}" if model.champion else "no version serves yet"
+            )
+            ui.label(serves).classes("q-ml-md")
             if model.pending:
                 ui.spinner(size="sm")
                 ui.label("deployment and aliases follow").classes("quiet")
             ui.space()
             if model.previous is not None and visitor.may(ROLL_BACK):
                 _roll_back_button(visitor, model)
+        if model.trouble:
+            ui.label(f"Waits, and is tried again: {model.trouble}").classes("text-negative")
         for version, gate in versions:
             with ui.row().classes("w-full items-start no-wrap gap-5 q-py-sm").style("border-top: 1px solid #eceeec"):
                 with ui.column().classes("gap-1").style("width: 110px"):

@@ -5,8 +5,10 @@ import time
 
 import pytest
 
+from eartheye.errors import PredictorSilent
 from eartheye.tracking import CHAMPION, alias_version
 from services.admin.roles import Role
+from services.registry import outbox, service
 from services.registry.service import run_registry
 from tests.services.registry_candidate import make_candidate
 
@@ -27,14 +29,24 @@ def registry(admin, candidates):
     thread.join()
 
 
-def settled(admin) -> dict:
-    """Wait until deployment and aliases have followed the last decision."""
+def until(found):
+    """Wait for an answer that is neither none nor false."""
     for _ in range(600):
-        last = admin.ask("GET", "/v1/models/landcover/decisions").json()[0]
-        if last["state"] != "pending":
-            return last
+        if answer := found():
+            return answer
         time.sleep(0.1)
     raise AssertionError("the registry did not follow the decision")
+
+
+def settled(admin) -> dict:
+    """Wait until deployment and aliases have followed the last decision."""
+    until(lambda: admin.ask("GET", "/v1/models/landcover/decisions").json()[0]["state"] != "pending")
+    return admin.ask("GET", "/v1/models/landcover/decisions").json()[0]
+
+
+def stands(admin, model: str) -> dict:
+    """Return where a model stands."""
+    return next(each for each in admin.ask("GET", "/v1/models").json() if each["model"] == model)
 
 
 def test_versions_say_where_they_stand_and_how_they_score(admin):
@@ -69,6 +81,22 @@ def test_promotion_stale_version_and_rollback(admin):
     last = settled(admin)
     assert (last["kind"], last["state"], last["to_version"], last["asked_by"].split(" ")[0]) == ("rollback", "applied", 1, "promoter")
     assert alias_version("landcover", CHAMPION) == 1
+
+
+def test_a_decision_that_an_outage_holds_up_says_what_it_waits_for(admin, monkeypatch):
+    def away(*_):
+        raise PredictorSilent("Triton does not answer")
+
+    make_candidate(admin.root / "waiting", "waiting", 0.7, seed="waiting")
+    monkeypatch.setattr(service, "PAUSE_S", 0.05)
+    with monkeypatch.context() as outage:
+        outage.setattr(outbox, "deploy", away)
+        assert admin.ask("POST", "/v1/models/waiting/promote", Role.PROMOTER, json={"version": 1}).status_code == 202
+        assert until(lambda: stands(admin, "waiting")["trouble"]) == "Triton does not answer"
+        assert stands(admin, "waiting")["pending"]
+    assert until(lambda: not stands(admin, "waiting")["pending"])
+    assert stands(admin, "waiting")["trouble"] is None
+    assert alias_version("waiting", CHAMPION) == 1
 
 
 def test_a_version_that_the_gate_refuses(admin):
