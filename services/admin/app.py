@@ -10,6 +10,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import compile_path
 
 from eartheye import __version__
+from eartheye.tracking import registered_versions
 from services.admin.access import authorise
 from services.admin.datasets.routes import router as datasets
 from services.admin.health.probes import Probes
@@ -19,6 +20,7 @@ from services.admin.keys.routes import router as keys
 from services.admin.metrics.routes import router as metrics
 from services.admin.models.routes import router as models
 from services.admin.platform import Platform
+from services.admin.probe import Probe
 from services.admin.problems import MEDIA_TYPE, Problem, add_problem_handlers
 from services.admin.requests import BodyLimit, RequestSurroundings
 from services.admin.roles import ACCESS
@@ -30,6 +32,10 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 DESCRIPTION = """Steer the platform: promote models, submit mapping jobs and look at their maps, look at datasets.
 
 Every error is a problem document (RFC 9457) with a `type` to switch on. Every route but health and metrics asks for an API key."""
+REGISTRY_LIMIT_S = 20.0
+"""A page does not wait longer for MLflow; its client asks twice, 10 s each (`serve.py`)."""
+REGISTRY_FRESH_S = 10.0
+"""Pages ask MLflow this often together; a version that was registered is shown after that time."""
 
 
 def create_app(platform: Platform) -> FastAPI:
@@ -40,6 +46,7 @@ def create_app(platform: Platform) -> FastAPI:
     """
     app = _routes()
     app.state.platform, app.state.probes, app.state.sessions = platform, Probes(platform), Sessions()
+    app.state.registry = Probe(registered_versions, REGISTRY_LIMIT_S, REGISTRY_FRESH_S)
     add_problem_handlers(app)
     # Signed with a secret of this process: a session cannot be made up, and ends with the process that keeps it.
     app.add_middleware(

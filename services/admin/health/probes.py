@@ -1,12 +1,10 @@
 """Asking each server behind the ports whether it answers."""
 
 import asyncio
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 from pydantic import BaseModel
@@ -17,8 +15,8 @@ from eartheye.contracts.messages import JOB_REQUESTS
 from eartheye.errors import PredictorUnavailable, TrackingUnavailable, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
-from services.admin.health.probe import Asked, Probe
 from services.admin.platform import Platform
+from services.admin.probe import Asked, Probe
 from services.schema.migrate import status
 
 LIMIT_S = 4.0
@@ -64,19 +62,13 @@ class Probes:
             "predictor": lambda: _predictor(settings),
         }
         self._settings = settings
-        self._servers = {server: Probe(question, LIMIT_S) for server, question in questions.items()}
+        self._servers = {server: Probe(question, LIMIT_S, FRESH_S) for server, question in questions.items()}
         self._schema = Probe(lambda: status(platform.engine), LIMIT_S)
-        self._lock = Lock()
-        self._asked_at, self._answers = float("-inf"), list[ServerHealth]()
 
     def ask(self) -> list[ServerHealth]:
         """Return how each server answered."""
-        with self._lock:
-            if time.monotonic() - self._asked_at > FRESH_S:
-                asked = {server: probe.ask() for server, probe in self._servers.items()}
-                self._answers = [self._health(server, each) for server, each in asked.items()]
-                self._asked_at = time.monotonic()
-            return self._answers
+        asked = {server: probe.ask() for server, probe in self._servers.items()}
+        return [self._health(server, each) for server, each in asked.items()]
 
     async def ready(self) -> Ready:
         """Return whether this service can answer requests; takes no thread from those that answer them."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from eartheye.contracts.messages import NAME
+from eartheye.tracking import registered_versions
 from services.admin.access import PrincipalDep
 from services.admin.models.schemas import DecisionOut, GateOut, ModelOut, PromotionIn, RollbackIn, VersionOut
 from services.admin.models.service import ask_gate, decide_promotion, decide_rollback, list_decisions, list_models, list_versions
@@ -18,7 +19,7 @@ VersionNumber = Annotated[int, Path(gt=0, le=2**31 - 1)]
 @router.get("/v1/models")
 def get_models(platform: PlatformDep) -> list[ModelOut]:
     """All registered models by name."""
-    return list_models(platform)
+    return list_models(platform, registered_versions())
 
 
 @router.get("/v1/models/{model}/versions")

@@ -1,6 +1,7 @@
 """What is asked about models, and asked of them: MLflow says what there is, the platform's database what was decided."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from eartheye.contracts import Report, Score
 from eartheye.errors import GateNotPassed, UnknownModel, UserError
@@ -12,13 +13,14 @@ from services.registry.decide import judge, promote, roll_back
 from services.registry.standing import Standing, decisions, standing
 
 
-def list_models(platform: Platform) -> list[ModelOut]:
+def list_models(platform: Platform, versions: Iterable[RegisteredModel]) -> list[ModelOut]:
     """Return all registered models by name.
 
-    Raises:
-        TrackingUnavailable: MLflow does not answer.
+    Args:
+        platform: whose decisions say where they stand.
+        versions: what MLflow has.
     """
-    counted = Counter(version.name for version in registered_versions())
+    counted = Counter(version.name for version in versions)
     stands = [standing(platform.engine, name) for name in sorted(counted)]
     return [
         ModelOut(

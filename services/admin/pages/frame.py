@@ -9,8 +9,10 @@ from nicegui import ui
 
 from eartheye.database import answering
 from eartheye.errors import UserError
+from eartheye.telemetry import get_logger
 from services.admin.pages.visitor import Visitor
 
+log = get_logger(__name__)
 PLACES = (("Overview", "/"), ("Models", "/models"), ("Jobs", "/jobs"), ("Datasets", "/datasets"))
 RELOAD_S = 5.0
 STATE_COLOURS = {
@@ -100,6 +102,12 @@ def keep_looking(visitor: Visitor, every_s: float, show: Callable[[], Awaitable[
                 await show()
         except UserError as error:
             trouble.set_text(str(error))
+            content.set_visibility(False)
+        except Exception:
+            if content.is_deleted:  # the browser went away meanwhile
+                return
+            log.exception("fault of a page's look")
+            trouble.set_text("This cannot be shown now: a fault of this service; its log has more.")
             content.set_visibility(False)
         else:
             trouble.set_text("")

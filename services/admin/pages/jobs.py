@@ -12,7 +12,6 @@ from eartheye.errors import InvalidConfig, UserError
 from services.admin.jobs.queries import list_jobs
 from services.admin.jobs.schemas import JobOut
 from services.admin.jobs.service import submit
-from services.admin.models.service import list_models
 from services.admin.pages.frame import frame, keep_looking, panel, state_badge
 from services.admin.pages.visitor import Visitor
 
@@ -53,7 +52,7 @@ def add_jobs_page(app: FastAPI) -> None:
 async def _form(visitor: Visitor) -> None:
     roots = visitor.platform.settings.allowed_roots
     try:
-        models = [model.model for model in await to_thread(list_models, visitor.platform) if model.champion]
+        models = [model.model for model in await to_thread(visitor.models) if model.champion]
     except UserError as error:
         models = []
         ui.label(str(error)).classes("text-negative")

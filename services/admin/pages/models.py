@@ -8,7 +8,7 @@ from nicegui import ui
 
 from eartheye.errors import UserError
 from services.admin.models.schemas import DecisionOut, GateOut, ModelOut, VersionOut
-from services.admin.models.service import ask_gate, decide_promotion, decide_rollback, list_decisions, list_models, list_versions
+from services.admin.models.service import ask_gate, decide_promotion, decide_rollback, list_decisions, list_versions
 from services.admin.pages.frame import frame, keep_looking, state_badge
 from services.admin.pages.visitor import Visitor
 from services.admin.platform import Platform
@@ -37,7 +37,7 @@ def add_models_page(app: FastAPI) -> None:
             async def look_again() -> None:
                 """Show anew what has changed, and leave alone what somebody may be about to click."""
                 try:
-                    models = await to_thread(list_models, visitor.platform)
+                    models = await to_thread(visitor.models)
                     decided = {model.model: await to_thread(list_decisions, visitor.platform, model.model, AUDIT) for model in models}
                     if shown == [models, decided]:
                         return

@@ -7,7 +7,6 @@ from nicegui import ui
 
 from eartheye.errors import UserError
 from services.admin.jobs.queries import list_jobs
-from services.admin.models.service import list_models
 from services.admin.pages.frame import frame, keep_looking, panel, state_badge
 from services.admin.pages.visitor import Visitor
 from services.registry.standing import decisions
@@ -58,7 +57,7 @@ async def _show_servers(visitor: Visitor, place: ui.column) -> None:
 
 async def _show_models(visitor: Visitor, place: ui.column) -> None:
     try:
-        models = await to_thread(list_models, visitor.platform)
+        models = await to_thread(visitor.models)
     except UserError as error:
         models, reason = [], str(error)
     else:

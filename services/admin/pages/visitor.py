@@ -10,11 +10,15 @@ from nicegui import app as pages
 from nicegui import ui
 
 from eartheye.database import answering
-from eartheye.errors import NotSignedIn, UserError
+from eartheye.errors import NotSignedIn, TrackingUnavailable, UserError
 from eartheye.telemetry import get_logger
+from eartheye.tracking import RegisteredModel
 from services.admin.access import Principal
 from services.admin.health.probes import Probes
+from services.admin.models.schemas import ModelOut
+from services.admin.models.service import list_models
 from services.admin.platform import Platform
+from services.admin.probe import Probe
 from services.admin.sessions import Sessions
 
 log = get_logger(__name__)
@@ -28,13 +32,15 @@ class Visitor:
     platform: Platform
     sessions: Sessions
     probes: Probes
+    registry: Probe[list[RegisteredModel]]
+    """What MLflow has; asked by all open pages together, for however many there are."""
     session: str
 
     @classmethod
     def of(cls, app: FastAPI) -> "Visitor":
         """Return whose browser asks for a page; to be called while the page is built."""
         state = app.state
-        return cls(state.platform, state.sessions, state.probes, pages.storage.browser["id"])
+        return cls(state.platform, state.sessions, state.probes, state.registry, pages.storage.browser["id"])
 
     @property
     def principal(self) -> Principal | None:
@@ -46,6 +52,17 @@ class Visitor:
         """Say whether the role suffices for a route, so that a page need not show what would be refused."""
         principal = self.principal
         return principal is not None and principal.may(action)
+
+    def models(self) -> list[ModelOut]:
+        """Return the registered models: where they stand now, and how many versions MLflow had within the last seconds.
+
+        Raises:
+            TrackingUnavailable: MLflow does not answer.
+        """
+        asked = self.registry.ask()
+        if not asked.wait():
+            raise TrackingUnavailable(f"MLflow does not answer since {asked.since:%Y-%m-%d %H:%M:%S} UTC: see to it")
+        return list_models(self.platform, asked.answer.result())
 
     async def act(self, action: str, work: Callable[[Principal], T]) -> T | None:
         """Do what a click asks, as the route of the same name would; what goes wrong is shown, and None returned.

@@ -10,9 +10,9 @@ import pytest
 
 from eartheye import settings
 from services.admin.app import create_app
-from services.admin.health.probe import Probe
 from services.admin.health.probes import Probes
 from services.admin.platform import Platform, open_platform
+from services.admin.probe import Probe
 from tests.services.admin.conftest import embedded_parts
 
 
@@ -50,6 +50,14 @@ def test_a_server_that_hangs_is_asked_by_one_thread_until_it_answers(mute):
     answering.close()
     assert first.answer.result(60) == b"ok"
     assert probe.ask() is not first
+
+
+def test_a_fresh_answer_is_given_again():
+    questions = []
+    probe = Probe(lambda: questions.append("?"), limit_s=60, fresh_s=3600)
+    assert probe.ask().wait()
+    assert probe.ask() is probe.ask()
+    assert questions == ["?"]
 
 
 def test_a_store_that_hangs_is_named_with_its_time_and_the_service_is_ready(platform):

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from eartheye import settings
 from eartheye.contracts import Sites
-from eartheye.database import connect
+from eartheye.database import connect, now
 from eartheye.store import Folder
 from services.admin.keys.store import create_key, revoke_key
 from services.admin.keys.tables import ApiKey
 from services.admin.roles import Role
 from services.inference.config import PlannerConfig
 from services.inference.service import inference_service
+from services.inference.tables import Job
 from services.registry.service import run_registry
 from services.registry.standing import decisions
 from tests.services.admin.browsing import Served, chromium, confirm, needs_chromium, promote_map_and_roll_back, served, sign_in, visiting
@@ -182,3 +183,17 @@ def test_pages_say_that_the_database_is_away_and_go_on_when_it_is_back(page, pla
         connection.execute("ALTER TABLE away RENAME TO api_keys")
     connection.close()
     page.get_by_text("The gate would").first.wait_for()
+
+
+def test_a_fault_of_a_look_is_told_and_the_page_goes_on(page, place):
+    sign_in(page, place, place.first_key)
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_label("Scene: path").wait_for()
+    with Session(connect()) as session, session.begin():
+        session.add(Job(job="unreadable", request={}, state="cancelled", asked_at=now()))
+    page.get_by_text("This cannot be shown now").wait_for()
+    assert "fault of a page's look" in (place.root / "serve.err").read_text()
+    with Session(connect()) as session, session.begin():
+        session.delete(session.get(Job, "unreadable"))
+    page.get_by_text("This cannot be shown now").wait_for(state="detached")
+    assert page.get_by_label("Scene: path").is_visible()

@@ -9,9 +9,10 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from eartheye.database import now
+from eartheye.tracking import registered_versions
+from services.admin import app as app_module
 from services.admin import sessions
 from services.admin.app import create_app
-from services.admin.health.probes import Probes
 from services.admin.keys.store import NewKey, create_key, revoke_key
 from services.admin.keys.tables import ApiKey
 from services.admin.pages import visitor as pages_visitor
@@ -120,12 +121,16 @@ def test_a_session_ends_with_its_key(admin, key, how):
     assert kept.key(name, admin.platform) is None
 
 
+def visitor(admin, kept: Sessions, name: str) -> Visitor:
+    return Visitor(admin.platform, kept, admin.client.app.state.probes, admin.client.app.state.registry, name)
+
+
 def click(admin, key: NewKey | None, action: str, monkeypatch) -> tuple[list[str], list[str]]:
     """Click as a page's handlers do; returns who was let do it, and what was told."""
     done, told = list[str](), list[str]()
     monkeypatch.setattr(pages_visitor.ui, "notify", lambda words, **_: told.append(words))
     kept, name = signed_in(key) if key else (Sessions(), "nobody")
-    asyncio.run(Visitor(admin.platform, kept, Probes(admin.platform), name).act(action, lambda who: done.append(who.name)))
+    asyncio.run(visitor(admin, kept, name).act(action, lambda who: done.append(who.name)))
     return done, told
 
 
@@ -145,3 +150,13 @@ def test_a_click_does_what_the_role_may_whatever_the_page_showed(admin, action, 
 def test_a_click_without_a_session_does_nothing(admin, monkeypatch):
     done, told = click(admin, None, "POST /v1/models/{model}/promote", monkeypatch)
     assert (done, told) == ([], ["your session is over, or your key no longer in force: sign in again"])
+
+
+def test_open_pages_ask_mlflow_together(admin, key, monkeypatch):
+    asked = []
+    monkeypatch.setattr(app_module, "registered_versions", lambda: asked.append("versions") or registered_versions())
+    registered_versions()  # makes MLflow's database, which takes its time
+    state = create_app(admin.platform).state
+    pages = [Visitor(admin.platform, state.sessions, state.probes, state.registry, f"browser {number}") for number in range(5)]
+    assert [page.models() for page in pages for _ in range(4)] == [[]] * 20
+    assert asked == ["versions"]

@@ -1,4 +1,4 @@
-"""A question to a server that may hang, asked by one thread at a time."""
+"""A question to a server that may hang, asked by one thread at a time and not too often."""
 
 import datetime as dt
 import threading
@@ -18,15 +18,21 @@ T = TypeVar("T")
 class Asked(Generic[T]):
     """A question that is under way, or answered."""
 
-    until: float
-    """When it counts as unanswered, on the monotonic clock."""
+    limit_s: float
+    """An answer that takes longer counts as none."""
     answer: "Future[T]" = field(default_factory=Future)
     since: dt.datetime = field(default_factory=now)
+    asked_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was asked."""
+        return time.monotonic() - self.asked_at
 
     @property
     def left_s(self) -> float:
         """How long the answer may still take: nothing for a question that hangs, so that nobody waits for it again."""
-        return max(0.0, self.until - time.monotonic())
+        return max(0.0, self.limit_s - self.age_s)
 
     def wait(self) -> bool:
         """Wait as long as the answer may take, and say whether it is there."""
@@ -34,25 +40,27 @@ class Asked(Generic[T]):
 
 
 class Probe(Generic[T]):
-    """Asks a server. While one question hangs no other is begun, so that a server that never answers holds a single thread.
+    """Asks a server, once for all who want to know.
 
-    The thread is a daemon: it does not keep the process from ending.
+    While one question hangs no other is begun, so that a server that never answers holds a single thread. That thread is a daemon: it does
+    not keep the process from ending.
 
     Args:
         question: what is asked.
         limit_s: an answer that takes longer counts as none.
+        fresh_s: for how long an answer is given again.
     """
 
-    def __init__(self, question: Callable[[], T], limit_s: float) -> None:
-        self._question, self._limit_s = question, limit_s
+    def __init__(self, question: Callable[[], T], limit_s: float, fresh_s: float = 0.0) -> None:
+        self._question, self._limit_s, self._fresh_s = question, limit_s, fresh_s
         self._lock = threading.Lock()
         self._last: Asked[T] | None = None
 
     def ask(self) -> Asked[T]:
-        """Ask, unless the question before is still under way; does not wait."""
+        """Ask, unless the question before is still under way or its answer fresh; does not wait."""
         with self._lock:
-            if self._last is None or self._last.answer.done():
-                self._last = Asked(time.monotonic() + self._limit_s)
+            if self._last is None or (self._last.answer.done() and self._last.age_s >= self._fresh_s):
+                self._last = Asked(self._limit_s)
                 threading.Thread(target=self._run, args=(self._last.answer,), name="probe", daemon=True).start()
             return self._last
 
