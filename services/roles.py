@@ -5,11 +5,10 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-from prometheus_client import start_http_server
-
-from eartheye.errors import InvalidSettings, UserError
+from eartheye.errors import UserError
 from eartheye.settings import Settings, load
 from eartheye.telemetry import get_logger
+from services.health import offer_health
 
 Role = Literal["registry", "planner", "worker", "assembler", "admin", "all"]
 Service = Callable[[Settings, threading.Event], None]
@@ -29,8 +28,8 @@ def run_role(role: Role) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    if role not in ("admin", "all"):  # the admin service has a page for its process's metrics
-        offer_metrics(load().metrics_port)
+    if role not in ("admin", "all"):  # the admin service has pages for its process's metrics and health
+        offer_health(load())
     log.info("service started", role=role)
     run_all(services_of(role), stop)
     log.info("service ended", role=role)
@@ -84,19 +83,3 @@ def run_all(services: dict[str, Service], stop: threading.Event) -> None:
         thread.join()
     if failures:
         raise failures[0]
-
-
-def offer_metrics(port: int) -> None:
-    """Answer `GET /metrics` from now on, in a thread of its own.
-
-    Args:
-        port: on every address of this machine; 0 for not at all.
-
-    Raises:
-        InvalidSettings: the port cannot be had.
-    """
-    if port:
-        try:
-            start_http_server(port)
-        except OSError as error:
-            raise InvalidSettings(f"EARTHEYE_METRICS_PORT={port} cannot be listened on ({error}): choose a free one") from None

@@ -5,8 +5,9 @@ result = replies.next(timeout_s=600)`. A service: `bus.consume([JOB_REQUESTS], "
 """
 
 from eartheye.bus.bus import Bus, open_bus
+from eartheye.bus.connection import check_broker
 from eartheye.bus.consumption import Delivery
 from eartheye.bus.rejected import Rejected
 from eartheye.bus.replies import Replies
 
-__all__ = ["Bus", "Delivery", "Rejected", "Replies", "open_bus"]
+__all__ = ["Bus", "Delivery", "Rejected", "Replies", "check_broker", "open_bus"]

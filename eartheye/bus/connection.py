@@ -3,6 +3,7 @@
 import math
 from typing import Any, Protocol
 
+from kafka.admin import KafkaAdminClient
 from kafka.errors import (
     AuthorizationError,
     IllegalStateError,
@@ -49,6 +50,23 @@ def client_options(settings: Settings) -> dict[str, Any]:
     elif settings.kafka_secure:
         options["security_protocol"] = "SSL"
     return options
+
+
+def check_broker(settings: Settings, limit_s: float) -> None:
+    """Connect to the broker as this process's own user, and say so where it does not answer.
+
+    Args:
+        settings: the broker, and the user.
+        limit_s: how long it may take.
+
+    Raises:
+        BusUnavailable: it does not answer in time, or refuses the user.
+    """
+    hasty = settings.model_copy(update={"kafka_timeout_s": limit_s})
+    try:
+        KafkaAdminClient(**client_options(hasty)).close()
+    except KafkaError as error:
+        raise unavailable(hasty, "answer", error) from error
 
 
 def unavailable(settings: Settings, what: str, error: KafkaError | None = None) -> BusUnavailable:

@@ -20,12 +20,14 @@ from eartheye.bus.wire import MessageT, Reader, Unreadable
 from eartheye.contracts.messages import REJECTED
 from eartheye.errors import BusUnavailable, Outage, RequestRejected, UserError
 from eartheye.settings import Settings
-from eartheye.telemetry import get_logger
+from eartheye.telemetry import PULSE, get_logger
 
 log = get_logger(__name__)
 
 POLL_S = 0.2
 """How long a poll waits for a message, and how often the membership is kept while one is in work."""
+TURN_S = 120.0
+"""A consumer that has not polled for longer stands still: some times what the broker's silence may hold up, or a busy machine."""
 
 
 class Delivery(BaseModel):
@@ -83,10 +85,12 @@ class Consumption(Generic[MessageT]):
     def run(self) -> None:
         """Receive until the stop."""
         try:
-            while not self._stop.is_set():
-                if (record := self._poll(POLL_S)) is not None:
-                    self._work_on(record)
-                self._commit()
+            with PULSE.turning(self._group, TURN_S) as turned:
+                while not self._stop.is_set():
+                    turned()
+                    if (record := self._poll(POLL_S)) is not None:
+                        self._work_on(record, turned)
+                    self._commit()
         finally:
             self._consumer.close(autocommit=False, timeout_ms=2000)
 
@@ -129,7 +133,7 @@ class Consumption(Generic[MessageT]):
             return None
         return next((record for records in batches.values() for record in records), None)
 
-    def _work_on(self, record: Record) -> None:
+    def _work_on(self, record: Record, turned: Callable[[], None]) -> None:
         """Have a record settled by another thread, and keep the membership meanwhile."""
         partition = TopicPartition(record.topic, record.partition)
         self._ownership.lost.discard(partition)
@@ -137,6 +141,7 @@ class Consumption(Generic[MessageT]):
         threading.Thread(target=self._settle_into, args=(settled, record), name=f"{self._group}-work", daemon=True).start()
         deadline = None
         while not wait_for([settled], timeout=POLL_S).done:
+            turned()
             self._keep_membership()
             if deadline is None and self._stop.is_set():
                 deadline = time.monotonic() + self._delivery.shutdown_s

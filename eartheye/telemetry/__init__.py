@@ -1,6 +1,7 @@
-"""What a run tells: logs and progress. Services declare their Prometheus metrics in a file of their own."""
+"""What a run tells: logs, progress, and that its loops turn. Services declare their Prometheus metrics in a file of their own."""
 
 from eartheye.telemetry.logs import configure_logs, get_logger
 from eartheye.telemetry.progress import Advance, progress, progress_of
+from eartheye.telemetry.pulse import PULSE, Pulse
 
-__all__ = ["Advance", "configure_logs", "get_logger", "progress", "progress_of"]
+__all__ = ["PULSE", "Advance", "Pulse", "configure_logs", "get_logger", "progress", "progress_of"]

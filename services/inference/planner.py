@@ -13,7 +13,7 @@ from eartheye.contracts.messages import JOB_OUTCOMES, JOB_REQUESTS, JOB_RESULTS,
 from eartheye.errors import BusUnavailable, RequestRejected, StoreUnavailable, TrackingUnavailable, UnknownModel, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
-from eartheye.telemetry import get_logger
+from eartheye.telemetry import PULSE, get_logger
 from services.inference.admission import ModelSource
 from services.inference.config import PlannerConfig
 from services.inference.dispatch import dispatch, doubt_sendings
@@ -31,6 +31,8 @@ PASSING = (BusUnavailable, StoreUnavailable, TrackingUnavailable, SQLAlchemyErro
 """Failures that may be over at the next look; UnknownModel is a TrackingUnavailable that is not."""
 PAUSE_S = 5.0
 """Before the next look after a failure."""
+TURN_S = 1800.0
+"""A look that takes longer stands still: it may wait for each of its servers, and for each of many scenes."""
 
 
 class Planner:
@@ -141,17 +143,19 @@ class Planner:
 
     def _repeat(self, look: Callable[[], None], news: threading.Event, ended: threading.Event) -> None:
         """Look again and again, at the latest after a tick; a failure is told, and the next look comes after a pause."""
-        while not ended.is_set():
-            news.clear()
-            try:
-                look()
-            except UserError as error:
-                log.warning(str(error))
-                ended.wait(PAUSE_S)
-            except Exception:
-                log.exception("the planner failed, and looks again")
-                ended.wait(PAUSE_S)
-            news.wait(self._config.tick_s)
+        with PULSE.turning(f"planner, {look.__name__}", TURN_S) as turned:
+            while not ended.is_set():
+                turned()
+                news.clear()
+                try:
+                    look()
+                except UserError as error:
+                    log.warning(str(error))
+                    ended.wait(PAUSE_S)
+                except Exception:
+                    log.exception("the planner failed, and looks again")
+                    ended.wait(PAUSE_S)
+                news.wait(self._config.tick_s)
 
     def _wake(self) -> None:
         self._asked.set()

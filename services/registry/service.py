@@ -13,7 +13,7 @@ from eartheye.contracts.messages import PROMOTION_REQUESTS, PROMOTION_RESULTS, P
 from eartheye.database import answering, connect
 from eartheye.errors import UserError
 from eartheye.settings import Settings
-from eartheye.telemetry import get_logger
+from eartheye.telemetry import PULSE, get_logger
 from services.registry.decide import BY_BUS, Following, promote, roll_back
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
@@ -32,6 +32,8 @@ RECONCILE_S = 10.0
 """Pause between two looks at the aliases: how long one moved by hand may be in force before it is decided."""
 PAUSE_S = 5.0
 """Before the next look after a failure."""
+TURN_S = 1800.0
+"""A look that takes longer stands still: it may wait for each of its servers, and for each of many models."""
 
 
 def run_registry(settings: Settings, stop: threading.Event) -> None:
@@ -130,23 +132,25 @@ class Registry:
         While another registry has the turn, this one only decides: its decisions are followed there.
         """
         next_reconcile_s = 0.0
-        while not ended.is_set():
-            self._news.clear()
-            well = False
-            try:
-                with answering(self._engine), turn(self._engine) as ours:
-                    well = not ours or self.follow()
-                    if ours and time.monotonic() >= next_reconcile_s:
-                        next_reconcile_s = time.monotonic() + RECONCILE_S
-                        self.reconcile()
-            except UserError as error:
-                log.warning(str(error))
-            except Exception:
-                log.exception("the registry failed, and looks again")
-            if well:
-                self._news.wait(TICK_S)
-            else:
-                ended.wait(PAUSE_S)
+        with PULSE.turning("registry, decisions", TURN_S) as turned:
+            while not ended.is_set():
+                turned()
+                self._news.clear()
+                well = False
+                try:
+                    with answering(self._engine), turn(self._engine) as ours:
+                        well = not ours or self.follow()
+                        if ours and time.monotonic() >= next_reconcile_s:
+                            next_reconcile_s = time.monotonic() + RECONCILE_S
+                            self.reconcile()
+                except UserError as error:
+                    log.warning(str(error))
+                except Exception:
+                    log.exception("the registry failed, and looks again")
+                if well:
+                    self._news.wait(TICK_S)
+                else:
+                    ended.wait(PAUSE_S)
 
     def _answer_again(self, decision: Decision) -> None:
         waiting = select(OutboxItem.id).where(OutboxItem.decision == decision.id, OutboxItem.work == "answer", OutboxItem.done_at.is_(None))

@@ -1,5 +1,6 @@
 """The images: named in one place, pinned, without root."""
 
+import json
 import os
 import re
 import subprocess
@@ -41,6 +42,16 @@ def test_what_runs_is_not_root_and_says_how_its_health_is_asked(stages):
         assert base == "runtime"
         assert "USER" not in lines
         assert "HEALTHCHECK" in lines
+
+
+def test_the_health_of_an_image_is_that_of_the_roles_it_runs(stages, rendered):
+    containers = [container for found in workloads(rendered["production"]) for container in pod_of(found)["containers"]]
+    roles = [container for container in containers if container.get("args", [""])[0] == "serve"]
+    for image in ("serve", "services"):
+        asked = re.search(r'"services\.probe", (.*)\]', stages[image][1])[1]
+        ports = {role["ports"][0]["containerPort"] for role in roles if f"/{image}:" in role["image"]}
+        assert set(json.loads(f"[{asked}]")) == set(map(str, ports))
+        assert "EARTHEYE_METRICS_PORT=9100" in stages[image][1]
 
 
 def test_base_and_packages_are_pinned(stages):

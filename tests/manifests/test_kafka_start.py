@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from eartheye.bus import open_bus
+from eartheye.bus import check_broker, open_bus
 from eartheye.contracts.messages import PROMOTION_REQUESTS, RollbackRequest
 from eartheye.errors import BusUnavailable, ServerNotStarted
 from eartheye.settings import Settings
@@ -83,11 +83,14 @@ def send(settings: Settings) -> None:
 @pytest.mark.server
 def test_a_client_with_the_password_is_served(broker):
     send(broker)
+    check_broker(broker, 5.0)
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("wrong", [{"kafka_password": "guessed"}, {"kafka_username": "brokers"}, {"kafka_username": ""}])
 def test_a_client_without_it_is_not(broker, wrong):
     settings = Settings.model_validate(broker.model_dump() | {"kafka_timeout_s": 2} | wrong)
+    with pytest.raises(BusUnavailable):
+        check_broker(settings, 2.0)
     with pytest.raises(BusUnavailable):
         send(settings)

@@ -7,6 +7,7 @@ import yaml
 
 from eartheye import __version__
 from eartheye.images import SERVE_IMAGE, SERVICES_IMAGE
+from services.health import LIMIT_S
 from tests.manifests.rendering import named, pod_of, workloads
 
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE)
@@ -59,6 +60,15 @@ def test_what_keeps_running_is_probed(pods):
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
                 asked = container[probe].get("httpGet") or container[probe].get("tcpSocket")
                 assert asked is None or asked["port"] in ports, name
+
+
+@pytest.mark.parametrize("role", ["planner", "worker", "assembler", "registry", "admin"])
+def test_a_role_is_ended_for_its_own_fault_and_not_for_a_server_that_is_away(pods, role):
+    (container,) = pods[f"Deployment/{role}"]["containers"]
+    paths = {probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
+    live = "/v1/health/live"  # asks no server
+    assert paths == {"startupProbe": live, "readinessProbe": "/v1/health/ready", "livenessProbe": live}
+    assert container["readinessProbe"]["timeoutSeconds"] > LIMIT_S
 
 
 def test_images_carry_their_registry_and_a_pinned_version(pods):

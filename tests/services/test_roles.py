@@ -13,8 +13,6 @@ from kafka import KafkaConsumer
 from tenacity import retry, stop_after_delay, wait_fixed
 
 from eartheye.contracts.messages import TOPICS
-from eartheye.errors import InvalidSettings
-from services.roles import offer_metrics
 from services.stack.broker import API_VERSION, embedded_broker
 
 EARTHEYE = (sys.executable, "-m", "services.cli.main")
@@ -63,14 +61,6 @@ def test_a_service_offers_its_metrics_and_ends_on_sigterm(environment):
     finally:
         process.kill()
         process.wait()
-
-
-def test_a_port_that_is_taken_is_told():
-    with socket.socket() as taken:
-        taken.bind(("0.0.0.0", 0))
-        taken.listen()
-        with pytest.raises(InvalidSettings, match=r"EARTHEYE_METRICS_PORT=.*choose a free one"):
-            offer_metrics(taken.getsockname()[1])
 
 
 @pytest.mark.server
