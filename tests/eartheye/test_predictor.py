@@ -2,6 +2,7 @@
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import grpc
 import numpy as np
@@ -11,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from eartheye.contracts import ClassSpec, ImageSpec, ServingPackage
-from eartheye.errors import CorruptBulk, PredictorUnavailable
+from eartheye.errors import CorruptBulk, PredictorSilent, PredictorUnavailable
 from eartheye.predictor import Signature, open_predictor
 from eartheye.predictor.triton import DIGEST, TritonPredictor
 from eartheye.settings import Settings
@@ -201,10 +202,11 @@ def test_a_server_that_does_not_answer_is_told_in_time(tmp_path, mute):
             listener.listen()
         url = f"127.0.0.1:{listener.getsockname()[1]}"
         settings = Settings(predictor="triton", triton_url=url, triton_repository=tmp_path, predictor_timeout_s=0.6)
-        with pytest.raises(
-            PredictorUnavailable, match=rf"Triton at {url} did not answer for 'landcover-v1' within 0.6 s.*EARTHEYE_TRITON_URL"
-        ):
+        with pytest.raises(PredictorSilent, match=rf"Triton at {url} did not answer for 'landcover-v1' within 0.6 s.*EARTHEYE_TRITON_URL"):
             open_predictor(folder, package, "landcover", 1, settings)
+
+
+CLASSIFIER = Signature((3, SIDE, SIDE), (KINDS,), np.dtype(np.float32), BATCH)
 
 
 class Busy(service_pb2_grpc.GRPCInferenceServiceServicer):
@@ -212,6 +214,9 @@ class Busy(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def __init__(self, refusals):
         self.refusals = refusals
+
+    def ServerLive(self, request, context):
+        return service_pb2.ServerLiveResponse(live=True)
 
     def ModelConfig(self, request, context):
         if self.refusals:
@@ -223,13 +228,27 @@ class Busy(service_pb2_grpc.GRPCInferenceServiceServicer):
         return answer
 
 
-def test_a_server_that_is_still_starting_is_asked_again():
+@contextmanager
+def served(busy):
     server = grpc.server(ThreadPoolExecutor(1))
-    busy = Busy(refusals=2)
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(busy, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    signature = Signature((3, SIDE, SIDE), (KINDS,), np.dtype(np.float32), BATCH)
-    TritonPredictor(f"127.0.0.1:{port}", "landcover", 1, "d" * 64, signature, timeout_s=20).close()
+    yield f"127.0.0.1:{port}"
     server.stop(None).wait()
+
+
+def test_a_server_that_is_still_starting_is_asked_again():
+    busy = Busy(refusals=2)
+    with served(busy) as url:
+        TritonPredictor(url, "landcover", 1, "d" * 64, CLASSIFIER, timeout_s=20).close()
     assert busy.refusals == 0
+
+
+def test_a_server_that_lives_and_does_not_run_a_model_is_not_taken_for_silent():
+    with (
+        served(Busy(refusals=1000)) as url,
+        pytest.raises(PredictorUnavailable, match=r"did not answer for 'landcover-v1' within 0.3 s \(starting\)") as told,
+    ):
+        TritonPredictor(url, "landcover", 1, "d" * 64, CLASSIFIER, timeout_s=0.3)
+    assert not isinstance(told.value, PredictorSilent)

@@ -16,7 +16,7 @@ from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from components.deployer.run import deploy, deploy_if_lost
-from eartheye.errors import NotDeployed, PredictorUnavailable, TritonCannotRun
+from eartheye.errors import NotDeployed, PredictorSilent, PredictorUnavailable, TritonCannotRun
 from eartheye.predictor.onnxruntime import OnnxRuntimePredictor
 from eartheye.predictor.signature import Signature
 from eartheye.predictor.triton import DIGEST, TritonPredictor, served_name
@@ -192,7 +192,7 @@ def test_a_deployment_without_a_server_says_what_to_change_and_leaves_nothing(tm
     away = Settings(
         predictor="triton", triton_url=f"127.0.0.1:{free_port()}", triton_repository=tmp_path / "repository", predictor_timeout_s=0.5
     )
-    with pytest.raises(PredictorUnavailable, match=r"did not answer within 0.5 s .*start it, set EARTHEYE_TRITON_URL"):
+    with pytest.raises(PredictorSilent, match=r"did not answer within 0.5 s .*start it, set EARTHEYE_TRITON_URL"):
         deploy(Folder(tmp_path / "serving"), "landcover", 1, away)
     assert not (tmp_path / "repository").exists()
 
@@ -206,13 +206,29 @@ def test_a_version_that_cannot_be_loaded_leaves_the_repository_as_it_was(server,
         file.write(b"no model")
     broken = package.model_copy(update={"onnx": Folder(serving.root).bulk("model.onnx")}).finish(serving)
     for name in ("kept", "new"):
-        with pytest.raises(PredictorUnavailable, match=rf"cannot load '{name}-v1' \(.*InvalidProtobuf.*EARTHEYE_TRITON_REPOSITORY"):
+        with pytest.raises(PredictorUnavailable, match=rf"cannot load '{name}-v1' \(.*InvalidProtobuf.*EARTHEYE_TRITON_REPOSITORY") as told:
             deploy(serving, name, 1, settings)
+        assert not isinstance(told.value, PredictorSilent)
     assert {path: path.stat().st_mtime_ns for path in server.repository.rglob("*")} == files
     predict = TritonPredictor(server.url, "kept", 1, package.digest, Signature.of(package), timeout_s=10)
     assert predict(np.zeros((1, 3, 32, 32), np.float32)).any()
     predict.close()
     assert broken.digest != package.digest
+
+
+def test_a_server_that_dies_while_it_loads_is_away_and_has_not_refused_the_model(program, tmp_path, monkeypatch):
+    serving, load_model = Folder(tmp_path / "serving"), InferenceServerClient.load_model
+    write_serving(serving)
+    with embedded_triton(tmp_path / "repository", tmp_path / "triton.log", load().cache) as server:
+
+        def die_and_load(client, *arguments, **more):
+            os.kill(server.pid, signal.SIGKILL)
+            load_model(client, *arguments, **more)
+
+        monkeypatch.setattr(InferenceServerClient, "load_model", die_and_load)
+        with pytest.raises(PredictorSilent, match="did not answer within 1 s"):
+            deploy(serving, "landcover", 1, settings_of(server).model_copy(update={"predictor_timeout_s": 1}))
+    assert list((tmp_path / "repository").iterdir()) == []
 
 
 def test_nothing_is_lost_in_the_process(tmp_path):
@@ -251,7 +267,7 @@ def test_the_server_and_its_models_are_gone_after_the_block(program, tmp_path):
         ask_to_load(server.url, "landcover", 1)
         assert server.pid in processes_of(tmp_path)
     assert gone(tmp_path)
-    predict_nowhere = pytest.raises(PredictorUnavailable, match=rf"Triton at {server.url} did not answer.*EARTHEYE_PREDICTOR=onnxruntime")
+    predict_nowhere = pytest.raises(PredictorSilent, match=rf"Triton at {server.url} did not answer.*EARTHEYE_PREDICTOR=onnxruntime")
     with predict_nowhere:
         TritonPredictor(server.url, "landcover", 1, "d" * 64, DENSE, timeout_s=0.5)
 
