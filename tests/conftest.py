@@ -1,3 +1,3 @@
 """Fixtures that all tests can ask for."""
 
-pytest_plugins = ["tests.servers.stack", "tests.servers.minio", "tests.servers.postgres"]
+pytest_plugins = ["tests.servers.stack", "tests.servers.minio", "tests.servers.postgres", "tests.limits"]

@@ -64,8 +64,9 @@ def build_map(
         scratch = Path(directory)
         write_cog(scratch / RASTER, ((RasterWindow(*window), read(window)[None]) for window in rasters), spec)
         raster = folder.upload(RASTER, scratch / RASTER)
-        write_polygons(scratch / POLYGONS, read, rasters, transform, crs, package.classes, request.min_area_m2)
-        polygons = folder.upload(POLYGONS, scratch / POLYGONS)
+    with folder.create(POLYGONS) as file:
+        write_polygons(file, read, rasters, transform, crs, package.classes, request.min_area_m2)
+    polygons = folder.bulk(POLYGONS)
     properties: dict[str, str | int] = {
         "eartheye:model": plan.model,
         "eartheye:model_version": plan.model_version,

@@ -1,7 +1,7 @@
 """The polygons of a map as GeoParquet."""
 
 from collections.abc import Iterable
-from pathlib import Path
+from typing import BinaryIO
 
 import geopandas as gpd
 import numpy as np
@@ -14,7 +14,7 @@ from eartheye.contracts import ClassSpec
 
 
 def write_polygons(
-    path: Path,
+    file: BinaryIO,
     read: ReadClasses,
     blocks: Iterable[Window],
     transform: Affine,
@@ -25,7 +25,7 @@ def write_polygons(
     """Write the areas of a class map as polygons, in the order of their first pixels.
 
     Args:
-        path: a local file.
+        file: takes them.
         read: reads the class map.
         blocks: windows that cover it, as those of `cut_blocks`.
         transform: from the pixels of the windows to `crs`.
@@ -46,5 +46,5 @@ def write_polygons(
         geometry=found.geometry[kept],
         crs=full,
     )
-    table.to_parquet(path, index=False, compression="zstd")
+    table.to_parquet(file, index=False, compression="zstd")
     return len(table)

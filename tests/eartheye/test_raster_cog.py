@@ -1,7 +1,6 @@
 """Cloud Optimized GeoTIFF as it is written, and what is left when there is no room for it."""
 
 import hashlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -168,17 +167,6 @@ def test_the_last_byte_that_does_not_fit_is_noticed(tmp_path, pixels):
         with file_size_limit(size - missing), pytest.raises(StoreFull):
             write_cog(tmp_path / "a.tif", pixels, spec())
         assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 4 MiB; needs the right to mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if shutil.which("mount") is None or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], check=False).returncode:
-        pytest.skip("this user may not mount a file system")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.parametrize("height", [500, 1000])
