@@ -3,7 +3,7 @@
 import uuid
 
 from eartheye.bus import open_bus
-from eartheye.contracts import ModelPackage, Report, ServingPackage, digest
+from eartheye.contracts import Map, ModelPackage, Report, ServingPackage, digest
 from eartheye.contracts.messages import (
     JOB_REQUESTS,
     JOB_RESULTS,
@@ -130,10 +130,18 @@ def make_map(data: str, root: str, wanted: MapConfig) -> str:
 
     Raises:
         TrackingUnavailable: the model has no champion.
-        JobFailed: the job was rejected, or failed.
+        JobFailed: the job was rejected, or failed; as one whose title has a map with other settings.
     """
     request = map_request(data, root, wanted, resolve(wanted.model, CHAMPION))
-    return request_map(request, wanted.timeout_s).map or request.output
+    try:
+        return request_map(request, wanted.timeout_s).map or request.output
+    except JobFailed as error:
+        if not Folder(request.output).exists(Map.name):
+            raise
+        raise JobFailed(
+            f"{error}; {request.output} holds the map that was asked for before: give the map '{wanted.title}' another title in the chain, "
+            "or remove that folder"
+        ) from error
 
 
 def map_request(data: str, root: str, wanted: MapConfig, champion: RegisteredModel) -> JobRequest:
@@ -153,6 +161,8 @@ def map_request(data: str, root: str, wanted: MapConfig, champion: RegisteredMod
         scene=f"{data.rstrip('/')}/{wanted.scene}",
         model=wanted.model,
         bands=wanted.bands,
+        nodata=wanted.nodata,
+        crs=wanted.crs,
         area=wanted.area,
         min_area_m2=wanted.min_area_m2,
         acquired=wanted.acquired,

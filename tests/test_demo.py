@@ -91,8 +91,8 @@ class Runs:
     said: str
 
 
-def command(run):
-    options = {"--run": str(run), "--size-km": "3", "--chain": str(run.parent / "chain.yaml")}
+def command(run, chain_file="chain.yaml"):
+    options = {"--run": str(run), "--size-km": "3", "--chain": str(run.parent / chain_file)}
     return [sys.executable, "-m", "services.cli.main", "demo", *chain.from_iterable(options.items())]
 
 
@@ -208,6 +208,18 @@ def test_the_report_shows_every_part_without_another_file(runs):
         assert f"<h2>{title}" in page
     assert page.count("data:image/png;base64,") >= 6
     assert "EarthEye synthetic world" in page
+
+
+def test_a_map_with_other_settings_under_the_same_title_is_refused_and_the_map_stays(runs):
+    run = runs.undisturbed
+    before = contents(run)
+    changed = CHAIN | {"maps": [{**CHAIN["maps"][0], "scene": "mosaic_2023Q4.tif"}]}
+    (run.parent / "changed.yaml").write_text(yaml.safe_dump(changed))
+    done = subprocess.run(command(run, "changed.yaml"), capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "eartheye: step mapping: job " in done.stderr
+    assert "give the map 'later' another title in the chain, or remove that folder" in done.stderr
+    assert contents(run) == before
 
 
 def test_a_second_demonstration_in_the_same_folder_is_refused(tmp_path):

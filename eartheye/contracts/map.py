@@ -9,7 +9,7 @@ from eartheye.store import Bulk
 class Map(Manifest):
     """A class map with its polygons and its STAC item; there is one only when no block of the plan failed.
 
-    `made_from` is the digest of the plan and of what was asked of the polygons.
+    `made_from` is the digest of the plan and of what was asked of the polygons and the STAC item.
     """
 
     kind: Literal["map/1"] = "map/1"

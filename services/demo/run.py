@@ -15,7 +15,7 @@ from rich.console import Console
 
 from eartheye import __version__, settings
 from eartheye.contracts import read_catalogue
-from eartheye.errors import InvalidCatalogue, InvalidSettings
+from eartheye.errors import InvalidCatalogue, InvalidConfig, InvalidSettings
 from eartheye.store import Folder
 from pipelines.config import ChainConfig, read_chain
 from services.demo.report.build import write_report
@@ -55,6 +55,7 @@ def run_demo(
     Raises:
         InvalidSettings: another demonstration is at work in the folder.
         InvalidCatalogue: the data folder has no catalogue.
+        InvalidConfig: a map is of a scene that the catalogue lacks, or with a model that the chain does not train.
         StepFailed: a step of the pipeline ended with an error that the user can act on.
         RuntimeError: a step of the pipeline ended by a fault.
     """
@@ -68,6 +69,7 @@ def run_demo(
             create_world(run / "world", seed=seed, size_km=size_km)
         inputs = choose_inputs(run, data, catalogue, chain)
         config = read_chain(inputs.chain)
+        check_maps(config, inputs)
         root = run_root(run) if stack else str(run.resolve())
         made_from = fingerprint(inputs, config, root if stack else "")
         if finished(run, made_from, config):
@@ -110,6 +112,20 @@ def choose_inputs(run: Path, data: Path | None, catalogue: Path | None, chain: P
     if not any((data / scene.path).exists() for scene in read_catalogue(samples).scenes):
         raise InvalidCatalogue(f"{data} has no catalogue.yaml: describe the data there, as docs/catalogue.md says")
     return Inputs(data, samples, chain or shipped("chains/samples.yaml"))
+
+
+def check_maps(config: ChainConfig, inputs: Inputs) -> None:
+    """Refuse a map that the report could not be written on: of a scene that nothing is known of, or with a model of no head.
+
+    Raises:
+        InvalidConfig: which map, and what to change.
+    """
+    scenes, models = {scene.path for scene in read_catalogue(inputs.catalogue).scenes}, {head.title for head in config.heads}
+    for wanted in config.maps:
+        if wanted.scene not in scenes:
+            raise InvalidConfig(f"map '{wanted.title}': {wanted.scene} is no scene of {inputs.catalogue}: add it there, or name another")
+        if wanted.model not in models:
+            raise InvalidConfig(f"map '{wanted.title}': no head of {inputs.chain} is titled '{wanted.model}': name one of {sorted(models)}")
 
 
 def shipped(name: str) -> Path:

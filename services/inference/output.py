@@ -8,6 +8,7 @@ from eartheye.contracts.messages import JobRequest
 from eartheye.errors import ConflictingOutput
 from eartheye.store import Folder
 from services.inference.admission import Admitted
+from services.inference.planning import map_options
 from services.inference.tables import Job, Plan
 
 
@@ -28,9 +29,9 @@ def see_output_free(session: Session, request: JobRequest, admitted: Admitted) -
     maker = Map.read(folder).job if folder.exists(Map.name) else None
     owns = or_(Job.state.in_(("running", "assembling")), and_(Job.state == "done", Job.job == maker))
     reading = request.model_dump(mode="json", include={"bands", "nodata", "crs"})
-    asked = (admitted.scene, admitted.package.digest, request.model, admitted.model.version, admitted.area, reading, request.min_area_m2)
+    asked = (admitted.scene, admitted.package.digest, request.model, admitted.model.version, admitted.area, reading, map_options(request))
     owners = select(Job, Plan).join(Plan, Plan.plan == Job.plan).where(Job.output == admitted.output, owns)
     for owner, plan in session.execute(owners):
-        least = JobRequest.model_validate(owner.request).min_area_m2
-        if asked != (plan.scene, plan.serving_digest, plan.model, plan.model_version, plan.area, plan.reading, least):
+        options = map_options(JobRequest.model_validate(owner.request))
+        if asked != (plan.scene, plan.serving_digest, plan.model, plan.model_version, plan.area, plan.reading, options):
             raise ConflictingOutput(f"{request.output} takes the map of job '{owner.job}': choose another folder")

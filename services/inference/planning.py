@@ -1,5 +1,6 @@
 """From a request to a plan: what decides the class map, and the blocks it is cut into."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,12 +36,13 @@ class Mapping(BaseModel):
     block_px: int
 
 
-class PolygonOptions(BaseModel):
-    """What decides the polygons, beside the class map."""
+class MapOptions(BaseModel):
+    """What decides the polygons and the STAC item, beside the class map."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_area_m2: float
+    acquired: dt.date | None = None
 
 
 @dataclass(frozen=True)
@@ -134,5 +136,10 @@ def scene_digest(uri: str) -> str:
 
 
 def map_digest(plan: str, request: JobRequest) -> str:
-    """Return what a map is made from: its plan, and what was asked of the polygons."""
-    return digest(MAP_STEP, PolygonOptions(min_area_m2=request.min_area_m2), plan)
+    """Return what a map is made from: its plan, and what was asked of the polygons and the STAC item."""
+    return digest(MAP_STEP, map_options(request), plan)
+
+
+def map_options(request: JobRequest) -> MapOptions:
+    """Return what was asked of the polygons and the STAC item."""
+    return MapOptions(min_area_m2=request.min_area_m2, acquired=request.acquired)

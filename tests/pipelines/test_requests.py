@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from pydantic import ValidationError
 
 from eartheye.tracking import RegisteredModel
 from pipelines.config import MapConfig
@@ -28,6 +29,8 @@ def test_the_same_map_asked_again_is_the_same_job():
         {"scene": "other.tif"},
         {"area": (0.0, 0.0, 10.0, 10.0)},
         {"bands": ("red", "green", "blue")},
+        {"nodata": 255.0},
+        {"crs": "EPSG:32633"},
         {"min_area_m2": 4.0},
         {"acquired": dt.date(2024, 8, 20)},
         {"model": "roofs"},
@@ -37,6 +40,14 @@ def test_the_same_map_asked_again_is_the_same_job():
 )
 def test_another_map_is_another_job(change):
     assert job(WANTED.model_copy(update=change)) != job()
+
+
+def test_what_stands_in_for_the_words_of_a_file_goes_with_the_request():
+    wanted = WANTED.model_copy(update={"bands": ("pan",), "nodata": 255.0, "crs": "EPSG:32633"})
+    request = map_request("data", "run", wanted, CHAMPION)
+    assert (request.bands, request.nodata, request.crs) == (("pan",), 255.0, "EPSG:32633")
+    with pytest.raises(ValidationError):
+        MapConfig(title="later", model="landcover", scene="mosaic.tif", crs="/etc/hosts")
 
 
 def test_another_package_folder_of_data_or_run_is_another_job():

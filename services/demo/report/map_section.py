@@ -75,7 +75,7 @@ def map_section(
     raster = raster_truth(catalogue, label_set, wanted.scene)
     scene = next(scene for scene in catalogue.scenes if scene.path == wanted.scene)
     credit = credit_of(catalogue, scene)
-    with open_scene(str(data / scene.path), bands=scene.bands) as opened:
+    with open_scene(str(data / scene.path), bands=scene.bands, crs=wanted.crs) as opened:
         gsd_m = scene.gsd_m or opened.gsd_m
     channels = [scene.bands.index(band) + 1 for band in dict.fromkeys(scene.channels)]
     overview = map_figures.read_overview(str(data / scene.path), str(folder.local(made.raster)), channels, gsd_m)
@@ -162,9 +162,9 @@ def add_unseen(section: Section, held: Held, name: str, overview: map_figures.Ma
     matches, hectares, pieces = held.matches, held.area_m2 / M2_PER_HA, len(shapely.get_parts(held.ground))
     section.words += [
         f"Unseen ground, of which no tile was in training or validation: {hectares:.2f} ha in {counted(pieces, 'piece')}, {held.share:.0%} "
-        f"of the map. There the truth has {len(held.truth)} polygons of {name} and the map {len(held.found)}; {matches.count} agree with "
-        f"an intersection over union of {LEAST_IOU:g} or more: precision {figure(matches.precision)}, recall {figure(matches.recall)}. "
-        f"Intersection over union of the pixels of {name}: {figure(held.iou)}. "
+        f"of the map. There the truth has {counted(len(held.truth), 'polygon')} of {name} and the map {len(held.found)}; {matches.count} "
+        f"agree with an intersection over union of {LEAST_IOU:g} or more: precision {figure(matches.precision)}, recall "
+        f"{figure(matches.recall)}. Intersection over union of the pixels of {name}: {figure(held.iou)}. "
         f"Polygons are cut at the edge of that ground; pieces below {held.least_m2:g} m² do not count."
     ]
     section.limits.append(

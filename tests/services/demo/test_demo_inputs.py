@@ -1,9 +1,10 @@
 """What a demonstration is run on, and what it refuses before it makes anything."""
 
 import pytest
+import yaml
 
 from eartheye.errors import InvalidCatalogue, InvalidConfig
-from services.demo.run import choose_inputs, run_demo
+from services.demo.run import choose_inputs, run_demo, shipped
 from services.world.create import create_world
 
 
@@ -17,6 +18,23 @@ def world(tmp_path_factory):
 def test_a_folder_of_the_synthetic_world_takes_the_chain_that_is_shipped_for_it(world, tmp_path):
     inputs = choose_inputs(tmp_path, world, None, None)
     assert (inputs.data, inputs.catalogue, inputs.chain.name) == (world, world / "catalogue.yaml", "world.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scene": "mosaic_1999Q1.tif"}, "map 'landcover-2024q3': mosaic_1999Q1.tif is no scene of "),
+        ({"model": "roofs"}, r"is titled 'roofs': name one of \['landcover', 'landcover-scenes'\]"),
+    ],
+    ids=["scene", "model"],
+)
+def test_a_map_that_the_report_knows_nothing_of_is_refused_before_a_step_runs(change, said, world, tmp_path):
+    chain = yaml.safe_load(shipped("chains/world.yaml").read_text())
+    chain["maps"][0] |= change
+    (tmp_path / "chain.yaml").write_text(yaml.safe_dump(chain))
+    with pytest.raises(InvalidConfig, match=said):
+        run_demo(tmp_path / "run", data=world, catalogue=None, chain=tmp_path / "chain.yaml", size_km=1.0, seed=0)
+    assert not (tmp_path / "run" / "pipeline.log").exists()
 
 
 def test_another_data_folder_needs_a_chain(tmp_path):

@@ -1,5 +1,6 @@
 """Where a map may go: not where another one lies, or is about to."""
 
+import datetime as dt
 import shutil
 from collections.abc import Callable
 
@@ -46,7 +47,8 @@ def test_the_output_of_a_job_at_work_is_taken_until_it_is_cancelled(by_hand, own
 def test_a_map_takes_its_folder_for_as_long_as_it_lies_there(by_hand, own_place, ask):
     by_hand.ask(own_place.request("first", output=str(own_place.root / "map")))
     by_hand.finish("first")
-    for changes in ({"bands": ("red", "green", "blue")}, {"area": (400_010.0, 5_499_900.0, 400_060.0, 5_500_000.0)}):
+    area = (400_010.0, 5_499_900.0, 400_060.0, 5_500_000.0)
+    for changes in ({"bands": ("red", "green", "blue")}, {"area": area}, {"acquired": dt.date(2024, 8, 20)}):
         with pytest.raises(ConflictingOutput, match="job 'first'"):
             ask("late", **changes)
     shutil.rmtree(own_place.root / "map")
