@@ -10,6 +10,7 @@ from eartheye.contracts import ModelPackage, ServingPackage
 from eartheye.errors import CorruptBulk, PredictorUnavailable
 from eartheye.predictor.signature import Signature
 from eartheye.store import Folder
+from eartheye.wording import counted
 from models.package import load_task_model, resolve
 from models.tasks import served
 
@@ -66,5 +67,5 @@ class TorchPredictor:
                 return self._network(torch.from_numpy(batch).to(self._device)).cpu().numpy()
         except torch.OutOfMemoryError as error:
             raise PredictorUnavailable(
-                f"the GPU has no room for {len(batch)} images ({error}): export with a smaller batch_size, or free its memory"
+                f"the GPU has no room for {counted(len(batch), 'image')} ({error}): export with a smaller batch_size, or free its memory"
             ) from error

@@ -11,6 +11,7 @@ from components.evaluator.bootstrap import Metric, interval
 from components.evaluator.config import EvaluatorConfig
 from components.finetuner.metrics import class_iou, confusion, mean_iou, overall_accuracy
 from eartheye.contracts import ClassSpec, Score
+from eartheye.wording import counted
 
 PRETRAINED, RANDOM, COLOUR = "pretrained", "random backbone", "colour histogram"
 METRICS: dict[str, Metric] = {"oa": overall_accuracy, "miou": mean_iou}
@@ -79,5 +80,5 @@ def comparisons(scores: Sequence[Score], groups: int) -> tuple[str, ...]:
             if other.model != PRETRAINED and (other.protocol, other.metric) == (score.protocol, score.metric):
                 place = "above" if score.value > other.value else "not above"
                 words.append(f"{score.protocol}, {score.metric}: {PRETRAINED} {score.value:.3f} is {place} {other.model} {other.value:.3f}")
-    words.append(f"intervals are over {groups} test groups" + ("; with so few they are rough" if groups < 10 else ""))
+    words.append(f"intervals are over {counted(groups, 'test group')}" + ("; with so few they are rough" if groups < 10 else ""))
     return tuple(words)

@@ -15,6 +15,7 @@ from eartheye.contracts import ClassSpec
 from eartheye.errors import NotEnoughTiles
 from eartheye.telemetry import progress
 from eartheye.tiles import TileSet, split
+from eartheye.wording import counted
 
 GOLDEN_RATIO = 0.618033988749895
 
@@ -93,8 +94,8 @@ def choose_windows(tiles: TileSet, task: Task, samples: SamplesConfig) -> Window
     labels = [window.label for window in windows if window.part == "train"]
     if len(labels) < 2 or (task == "scenes" and len(set(labels)) < 2):
         raise NotEnoughTiles(
-            f"{len(labels)} windows of {samples.input_px} px in {len(set(labels))} classes to train on, two of each are the least: "
-            "label more tiles, or set a smaller input_px or min_share"
+            f"{counted(len(labels), 'window')} of {samples.input_px} px in {counted(len(set(labels)), 'class', 'classes')} to train on, "
+            "two of each are the least: label more tiles, or set a smaller input_px or min_share"
         )
     return Windows(windows, parts, classes, str(index["sensor"].iat[0]), samples.input_px)
 

@@ -22,6 +22,7 @@ from eartheye.errors import EmptyArea, IncompleteCells, NotEnoughCells
 from eartheye.grid import EaseGrid
 from eartheye.store import Folder
 from eartheye.telemetry import progress
+from eartheye.wording import counted
 
 CELLS_STEP = "cells/1"
 SITES_STEP = "sites/1"
@@ -185,7 +186,9 @@ def check(table: pa.Table, target_sites: int) -> None:
                 f"{missing} of {table.num_rows} cells have no {column}: aggregate them again with a layer that covers them"
             )
     if table.num_rows < target_sites:
-        raise NotEnoughCells(f"{target_sites} sites wanted, {table.num_rows} cells given: lower target_sites or widen the area")
+        raise NotEnoughCells(
+            f"{counted(target_sites, 'site')} wanted, {counted(table.num_rows, 'cell')} given: lower target_sites or widen the area"
+        )
 
 
 def take(parquet: pq.ParquetFile, rows: NDArray[np.int64]) -> pa.Table:

@@ -11,6 +11,7 @@ from rasterio.io import DatasetReader
 
 from eartheye.errors import UnreadableRaster, WrongBands
 from eartheye.raster.source import RasterSource, first_cause
+from eartheye.wording import counted
 
 FORMATS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2")
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -59,7 +60,9 @@ def _pixels(image: DatasetReader, bands: tuple[str, ...], uri: str) -> NDArray[A
     elif len(numbers) == 1 and len(bands) == 3:
         pixels = np.repeat(pixels, 3, axis=0)
     if len(pixels) != len(bands):
-        raise WrongBands(f"{uri} has {len(pixels)} bands, {len(bands)} were named ({', '.join(bands)}): name all, or leave it out")
+        raise WrongBands(
+            f"{uri} has {counted(len(pixels), 'band')}, names were given for {len(bands)} ({', '.join(bands)}): name all, or leave it out"
+        )
     return pixels
 
 

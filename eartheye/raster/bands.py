@@ -6,6 +6,7 @@ from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
 from eartheye.errors import WrongBands
+from eartheye.wording import counted
 
 COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue", ColorInterp.nir: "nir", ColorInterp.pan: "pan"}
 
@@ -33,7 +34,8 @@ def name_bands(dataset: DatasetReader, names: Sequence[str] | None, where: str) 
     for candidates in (numbers, with_alpha):
         if len(candidates) == len(names):
             return dict(zip(names, candidates, strict=True))
-    raise WrongBands(f"{where} has {len(numbers)} bands, {len(names)} were named ({', '.join(names)}): name all, in the file's order")
+    found, named = counted(len(numbers), "band"), f"{len(names)} ({', '.join(names)})"
+    raise WrongBands(f"{where} has {found}, names were given for {named}: name all, in the file's order")
 
 
 def _own_names(dataset: DatasetReader, numbers: list[int]) -> list[str]:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from eartheye.contracts.package import ImageSpec
 from eartheye.errors import WrongBands
+from eartheye.wording import counted
 
 
 def normalise(pixels: NDArray[np.generic], valid: NDArray[np.bool_], image: ImageSpec) -> NDArray[np.float32]:
@@ -25,7 +26,7 @@ def normalise(pixels: NDArray[np.generic], valid: NDArray[np.bool_], image: Imag
     """
     if len(pixels) != len(image.bands) or pixels.dtype != image.dtype:
         raise WrongBands(
-            f"the model takes {len(image.bands)} bands of {image.dtype} ({', '.join(image.bands)}), "
+            f"the model takes {counted(len(image.bands), 'band')} of {image.dtype} ({', '.join(image.bands)}), "
             f"the image has {len(pixels)} of {pixels.dtype}: choose a scene of the model's sensor, or another model"
         )
     mean = np.array(image.mean, np.float32)[:, None, None]

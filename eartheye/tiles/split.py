@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eartheye.errors import NotEnoughTiles
 from eartheye.tiles.footprint import footprints
+from eartheye.wording import counted
 
 HELD_OUT = ("test", "validation")
 SAME_GROUND_SHARE = 0.001
@@ -90,7 +91,9 @@ def _part(sizes: pd.Series, config: SplitConfig, label: str | None) -> dict[str,
     parts = _parts(config)
     if len(sizes) < len(parts):
         whose = "" if label is None else f" of the label '{label}'"
-        raise NotEnoughTiles(f"{len(sizes)} groups{whose} cannot be parted into {', '.join(parts)}: cut more tiles, or set a share to 0")
+        raise NotEnoughTiles(
+            f"{counted(len(sizes), 'group')}{whose} cannot be parted into {', '.join(parts)}: cut more tiles, or set a share to 0"
+        )
     order = sorted(sizes.index, key=lambda group: (_hash(group, config.seed), group))
     part_of: dict[str, str] = {}
     for name, share in (("test", config.test_share), ("validation", config.validation_share)):

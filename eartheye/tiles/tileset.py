@@ -15,6 +15,7 @@ from eartheye.raster import normalise, select_bands
 from eartheye.store import Folder
 from eartheye.tiles.codec import decode
 from eartheye.tiles.shard import ShardReader
+from eartheye.wording import counted
 
 
 class TileSet:
@@ -67,7 +68,7 @@ class TileSet:
         sensor = self.sensor(tile)
         if len(pixels) != len(sensor.bands) or pixels.dtype != sensor.dtype:
             raise CorruptTile(
-                f"tile {tile} has {len(pixels)} bands of {pixels.dtype}, its sensor another number or type: cut the tiles again"
+                f"tile {tile} has {counted(len(pixels), 'band')} of {pixels.dtype}, its sensor another number or type: cut the tiles again"
             )
         return pixels, valid
 

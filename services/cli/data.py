@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from components.curator.config import CuratorConfig
 from components.sampler.config import CellsConfig, SamplerConfig
 from components.tiler.config import TilerConfig
+from eartheye.wording import counted
 from services.cli.inputs import catalogue_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def cells(
     from eartheye.store import Folder
 
     made = aggregate_cells(str(data), catalogue_of(data, catalogue), config, Folder(cells))
-    print(f"{made.count} cells of {made.cell_km} km in {len(made.regions)} regions in {cells}")
+    print(f"{counted(made.count, 'cell')} of {made.cell_km} km in {counted(len(made.regions), 'region')} in {cells}")
 
 
 def sample(cells: str, sites: str, *, dry_run: bool = False, config: Annotated[SamplerConfig, Parameter(name="*")]) -> None:
@@ -57,11 +58,12 @@ def sample(cells: str, sites: str, *, dry_run: bool = False, config: Annotated[S
 
     if dry_run:
         plan = plan_sites(Folder(cells), config, Folder(sites))
-        verb = "were drawn already" if plan.finished else "would be drawn"
-        print(f"{plan.sites} sites of {plan.strata} strata {verb} from {plan.cells} cells into {sites}; nothing was written")
+        verb = "drawn already" if plan.finished else "would be drawn"
+        count = f"{counted(plan.sites, 'site')} of {counted(plan.strata, 'stratum', 'strata')}"
+        print(f"{count} {verb} from {counted(plan.cells, 'cell')} into {sites}; nothing was written")
         return
     drawn = sample_sites(Folder(cells), config, Folder(sites))
-    print(f"{drawn.count} sites of {drawn.strata} strata in {sites}")
+    print(f"{counted(drawn.count, 'site')} of {counted(drawn.strata, 'stratum', 'strata')} in {sites}")
 
 
 def tile(
@@ -100,7 +102,7 @@ def tile(
         print(f"{told_of(forecast) if forecast else 'all tiles are cut'}; in {tiles} nothing was written")
         return
     cut = cut_tiles(*given)
-    print(f"{cut.count} tiles in {len(cut.shards)} shards, {cut.rejected} rejected, in {tiles}")
+    print(f"{counted(cut.count, 'tile')} in {counted(len(cut.shards), 'shard')}, {cut.rejected:,} rejected, in {tiles}")
 
 
 def curate(tiles: str, curated: str, *, config: Annotated[CuratorConfig, Parameter(name="*")] = CuratorConfig()) -> None:
@@ -120,7 +122,7 @@ def curate(tiles: str, curated: str, *, config: Annotated[CuratorConfig, Paramet
 
     kept = curate_tiles(Folder(tiles), config, Folder(curated))
     dropped = ", ".join(f"{count} {reason}" for reason, count in kept.dropped.items()) or "none"
-    print(f"{kept.kept} tiles kept in {kept.clusters} clusters; dropped: {dropped}; in {curated}")
+    print(f"{counted(kept.kept, 'tile')} kept in {counted(kept.clusters, 'cluster')}; dropped: {dropped}; in {curated}")
 
 
 def told_of(forecast: "TilesForecast") -> str:

@@ -9,6 +9,7 @@ from components.evaluator.config import EvaluatorConfig
 from components.exporter.config import ExporterConfig
 from components.finetuner.config import FinetuneConfig
 from components.pretrainer.config import PretrainConfig
+from eartheye.wording import counted
 
 
 def pretrain(
@@ -54,7 +55,7 @@ def finetune(tiles: str, backbone: str, model: str, *, config: Annotated[Finetun
     from eartheye.store import Folder
 
     package = run(Folder(tiles), Folder(backbone), config, Folder(model))
-    print(f"{package.title}: {len(package.classes)} classes, in {model}")
+    print(f"{package.title}: {counted(len(package.classes), 'class', 'classes')}, in {model}")
 
 
 def evaluate(tiles: str, model: str, report: str, *, config: Annotated[EvaluatorConfig, Parameter(name="*")] = EvaluatorConfig()) -> None:

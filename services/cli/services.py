@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from eartheye.contracts.messages import JobRequest
+from eartheye.wording import counted
 
 
 class MapRequest(JobRequest):
@@ -84,7 +85,7 @@ def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float
         print(f"{told_of(request)}; nothing was written")
         return
     result = request_map(request, timeout_s)
-    print(f"map in {result.map}: {result.blocks_done} blocks done, {result.blocks_empty} empty, {result.blocks_failed} failed")
+    print(f"map in {result.map}: {counted(result.blocks_done, 'block')} done, {result.blocks_empty} empty, {result.blocks_failed} failed")
 
 
 def told_of(request: JobRequest) -> str:

@@ -10,6 +10,7 @@ from eartheye.contracts.messages import JOB_ASSEMBLIES, JOB_BLOCKS, Assembly, Bl
 from eartheye.database import now
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
+from eartheye.wording import counted
 from services.inference.block_states import count_blocks, record_outcome
 from services.inference.config import PlannerConfig
 from services.inference.metrics import BLOCKS_OUTSTANDING, BLOCKS_SENT
@@ -129,4 +130,4 @@ def task_of(plan: Plan, block: Block) -> BlockTask:
 
 def _why(session: Session, job: Job, failed: int, blocks: int) -> str:
     first = session.scalars(select(Block).where(Block.plan == job.plan, Block.state == "failed").order_by(Block.id).limit(1)).one()
-    return f"{failed} of {blocks} blocks failed, first {first.block}: {first.reason}; see to the cause and redrive the job"
+    return f"{failed:,} of {counted(blocks, 'block')} failed, first {first.block}: {first.reason}; see to the cause and redrive the job"

@@ -194,7 +194,7 @@ def test_another_configuration_does_not_overwrite(cells, tmp_path):
 
 
 def test_more_sites_than_cells_says_what_to_change(cells, tmp_path):
-    with pytest.raises(NotEnoughCells, match="5000 sites wanted, 2000 cells given: lower target_sites"):
+    with pytest.raises(NotEnoughCells, match="5,000 sites wanted, 2,000 cells given: lower target_sites"):
         sample_sites(cells, SamplerConfig(target_sites=5000), Folder(tmp_path / "sites"))
 
 

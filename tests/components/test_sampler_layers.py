@@ -70,7 +70,7 @@ def test_a_truncated_layer_is_refused(data):
 @pytest.mark.parametrize("name", ["cover.tif", "dem.tif"])
 def test_a_layer_of_several_bands_is_refused(data, name):
     write(data.path / name, np.ones((3, 50, 50), np.uint8), data.cover_transform, "EPSG:32650")
-    with pytest.raises(WrongBands, match=f"{name} has 3 bands, 1 were named"):
+    with pytest.raises(WrongBands, match=f"{name} has 3 bands, names were given for 1"):
         data.aggregate()
 
 

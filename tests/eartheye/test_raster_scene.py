@@ -103,7 +103,7 @@ def test_nothing_is_guessed_about_bands_the_file_says_nothing_of(tmp_path, pixel
 
 @pytest.mark.parametrize("names", [("red", "green"), ("red", "green", "blue", "nir")])
 def test_another_number_of_names_than_bands_is_refused(rgb, names):
-    with pytest.raises(WrongBands, match=f"has 3 bands, {len(names)} were named"), open_scene(rgb, bands=names):
+    with pytest.raises(WrongBands, match=f"has 3 bands, names were given for {len(names)}"), open_scene(rgb, bands=names):
         pass
 
 

@@ -8,6 +8,7 @@ from eartheye.errors import NotThere, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
+from eartheye.wording import counted
 from services.admin.datasets.schemas import DatasetOut
 from services.inference.roots import inside_roots
 
@@ -57,7 +58,7 @@ def describe(folder: Folder) -> DatasetOut:
     """
     if kind_of(folder) == "sites":
         sites = Sites.read(folder)
-        return DatasetOut(folder=folder.root, kind="sites", count=sites.count, rejected=0, words=f"{sites.strata} strata")
+        return DatasetOut(folder=folder.root, kind="sites", count=sites.count, rejected=0, words=counted(sites.strata, "stratum", "strata"))
     tiles = Tiles.read(folder)
     sensors = ", ".join(sensor.name for sensor in tiles.sensors)
     labels = ", ".join(labels.name for labels in tiles.label_sets)

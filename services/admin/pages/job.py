@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from eartheye.errors import UserError
+from eartheye.wording import counted
 from services.admin.jobs.queries import find_job, list_failures
 from services.admin.jobs.results import find_result
 from services.admin.jobs.schemas import JobOut, ResultOut
@@ -69,8 +70,10 @@ async def _show(visitor: Visitor, job: JobOut) -> None:
                 ).classes("q-px-md")
         share = job.blocks.ended / job.blocks.total if job.blocks.total else 0.0
         ui.linear_progress(share, show_value=False, size="12px").classes("q-my-sm").props("rounded")
-        counts = f"{job.blocks.ended} of {job.blocks.total} blocks: {job.blocks.done} done, {job.blocks.empty} without data"
-        ui.label(f"{counts}, {job.blocks.failed} failed, {job.blocks.sent} with the workers")
+        counts = (
+            f"{job.blocks.ended:,} of {counted(job.blocks.total, 'block')}: {job.blocks.done:,} done, {job.blocks.empty:,} without data"
+        )
+        ui.label(f"{counts}, {job.blocks.failed:,} failed, {job.blocks.sent:,} with the workers")
         if job.reason:
             ui.label(job.reason).classes("text-negative")
         with ui.grid(columns="110px 1fr").classes("gap-1 q-mt-md"):
@@ -88,7 +91,7 @@ async def _show(visitor: Visitor, job: JobOut) -> None:
     if job.blocks.failed:
         with panel("Blocks that failed"):
             for failure in await to_thread(list_failures, visitor.platform.engine, job.job, FAILURES):
-                ui.label(f"{failure.block}, sent {failure.sendings} times: {failure.reason}").classes("quiet")
+                ui.label(f"{failure.block}, sent {counted(failure.sendings, 'time')}: {failure.reason}").classes("quiet")
 
 
 async def _show_result(visitor: Visitor, job: str) -> None:

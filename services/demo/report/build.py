@@ -71,7 +71,7 @@ def sampling_section(root: Folder, data: Path, catalogue: Catalogue, sampling: S
     left_out = "; ".join(f"{count:,} {reason}" for reason, count in cells.left_out.items()) or "none"
     words = [
         f"{counted(sites.count, 'site')} in {counted(sites.strata, 'stratum', 'strata')} (region, land cover, elevation interval of "
-        f"{sampling.sampler.interval_m:g} m), drawn from {cells.count:,} cells of {cells.cell_km} km by equation (1). "
+        f"{sampling.sampler.interval_m:g} m), drawn from {counted(cells.count, 'cell')} of {cells.cell_km} km by equation (1). "
         f"Cells left out: {left_out}."
     ]
     section = Section(f"Sites: {sampling.title}", words)
@@ -110,7 +110,8 @@ def tiles_section(root: Folder, tiles: TileSet) -> Section:
     section = Section(
         "Tiles",
         [
-            f"{manifest.count} tiles cut, {manifest.rejected} rejected. Curation kept {curated.kept} in {curated.clusters} clusters; "
+            f"{counted(manifest.count, 'tile')} cut, {manifest.rejected:,} rejected. Curation kept {curated.kept:,} in "
+            f"{counted(curated.clusters, 'cluster')}; "
             f"dropped: {dropped}."
         ],
         header=["sensor", "bands", "tiles", "sites", "acquisitions of a site"],

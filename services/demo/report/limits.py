@@ -49,8 +49,8 @@ def of_sites(
     drawn, once = int(per_stratum.sum()), int((per_stratum == 1).sum())
     if drawn > MANY_SITES_OF_TARGET * config.target_sites:
         words.append(
-            f"{drawn:,} sites, not the {config.target_sites:,} asked: in {once:,} strata the equation's least of one site decides, "
-            "so that small strata have more than their share."
+            f"{drawn:,} sites, not the {config.target_sites:,} asked: in {counted(once, 'stratum', 'strata')} the equation's least of one "
+            "site decides, so that small strata have more than their share."
         )
     ratio_met = sum(list(config.class_ratio.model_dump().values())[number - 1] for number in per_class)
     if drawn < FEW_SITES_OF_TARGET * config.target_sites:
@@ -59,7 +59,7 @@ def of_sites(
             if round(ratio_met, 2) < 1
             else "strata have fewer cells than their share"
         )
-        words.append(f"{drawn:,} sites, not the {config.target_sites:,} asked: {why}.")
+        words.append(f"{counted(drawn, 'site')}, not the {config.target_sites:,} asked: {why}.")
     if len(per_class) == 1:
         only = LAND_CLASSES[next(iter(per_class)) - 1]
         words.append(f"All cells are {only} in this land cover: the drawing is one of places, not of kinds of land.")
@@ -85,7 +85,8 @@ def of_tiles(tiles: TileSet, kept: pd.Series) -> list[str]:
             )
         if len(placed) and placed["source"].nunique() == 1:
             words.append(
-                f"{sensor}: one scene of {two_digits(hectares(placed))} ha in {len(placed)} tiles: it shows that they are read rightly."
+                f"{sensor}: one scene of {two_digits(hectares(placed))} ha in {counted(len(placed), 'tile')}: it shows that such are read "
+                "rightly."
             )
     if len(loose := sorted(cut.loc[cut["crs"].isna(), "sensor"].unique())):
         words.append(
@@ -129,8 +130,8 @@ def of_head(report: Report, samples: SamplesConfig, tiles: TileSet, parts: pd.Da
     if samples.label_set is None:
         images, classes = index.groupby(["label", "part"]).size().unstack(), index["label"].nunique()
         words.append(
-            f"{classes} classes, each with {spread(images['train'])} images for training and {spread(images['test'])} for test; guessing "
-            f"would be right for {1 / classes:.0%}. With so few, the order of models that are close is chance."
+            f"{classes} classes, with {spread(images['train'])} of the images of each for training and {spread(images['test'])} for test; "
+            f"guessing would be right for {1 / classes:.0%}. With so few, the order of models that are close is chance."
         )
     else:
         groups = index.groupby("part")["group"].nunique()
@@ -151,7 +152,7 @@ def of_head(report: Report, samples: SamplesConfig, tiles: TileSet, parts: pd.Da
     if index["source"].nunique() == 1:
         bands = tiles.sensors[str(index["sensor"].iat[0])].bands
         words.append(
-            f"All of it is one scene of {len(bands)} band{'s' if len(bands) > 1 else ''} ({', '.join(bands)}): nothing is shown of "
+            f"All of it is one scene of {counted(len(bands), 'band')} ({', '.join(bands)}): nothing is shown of "
             "another day, sensor or town."
         )
     return words + told_apart(report.scores)

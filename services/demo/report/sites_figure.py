@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from eartheye.contracts import LAND_CLASSES
 from eartheye.grid import EaseGrid
+from eartheye.wording import counted
 from services.demo.report.figures import png
 from services.demo.report.scale import scale_bar
 
@@ -70,7 +71,7 @@ def sites_map(cells: pd.DataFrame, sites: geopandas.GeoDataFrame, regions: geopa
     axes.set_aspect(1 / shrink if spread < LOCAL_DEG else 1)
     if spread < LOCAL_DEG:
         scale_bar(axes, METRES_PER_DEGREE * shrink)
-    axes.set_title(f"{len(sites):,} sites of {len(cells):,} cells ({grid.cell_km} km)")
+    axes.set_title(f"{counted(len(sites), 'site')} of {counted(len(cells), 'cell')} ({grid.cell_km} km)")
     met = sorted(cells["land_class"].unique())
     legend = [Patch(color=LAND_COLOURS[number - 1], label=LAND_CLASSES[number - 1]) for number in met]
     figure.legend(handles=legend, loc="outside right center", frameon=False)

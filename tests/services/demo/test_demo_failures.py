@@ -28,7 +28,7 @@ def test_a_step_that_the_user_can_mend_is_told_in_a_line_with_its_name_and_the_l
     with pytest.raises(StepFailed) as failed:
         run_steps(world, tmp_path, target_sites=5000)
     said = str(failed.value)
-    assert said.startswith("step sampler: 5000 sites wanted, ")
+    assert said.startswith("step sampler: 5,000 sites wanted, 1 cell given: ")
     assert said.endswith(f"lower target_sites or widen the area; the whole output is in {tmp_path / 'pipeline.log'}")
     assert "\n" not in said
     assert {"configuration", "aggregator"} <= read_times(tmp_path).keys()

@@ -167,7 +167,7 @@ def test_a_scene_of_other_bands(reason, place):
                        transform=rasterio.Affine(0.75, 0, 4e5, 0, -0.75, 5.5e6)) as file:  # fmt: skip
         file.write(np.ones((1, 64, 64), np.uint8))
     assert "bands red, green, blue are wanted, the image has pan" in reason(scene=str(place.root / "pan.tif"))
-    assert "3 bands, 2 were named" in reason(bands=("red", "green"))
+    assert "3 bands, names were given for 2" in reason(bands=("red", "green"))
 
 
 def test_a_scene_of_another_data_type(reason, place):
