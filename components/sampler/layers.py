@@ -8,10 +8,11 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from components.sampler.cells import Layers
-from components.sampler.outline import around_the_earth, outline
+from components.sampler.outline import outline
 from components.sampler.zones import Zones
 from eartheye.contracts import Catalogue
 from eartheye.contracts.catalogue import Elevation, LandCover, Regions
+from eartheye.date_line import around_the_earth
 from eartheye.errors import EmptyArea, InvalidCatalogue, MissingBulk, MissingCrs, UnreadableRaster
 from eartheye.grid import EaseGrid
 from eartheye.raster import open_scene

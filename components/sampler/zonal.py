@@ -8,7 +8,8 @@ import pyproj
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from components.sampler.outline import TURNS_DEG, outline
+from components.sampler.outline import outline
+from eartheye.date_line import TURNS_DEG
 from eartheye.grid import EaseGrid, GridWindow
 from eartheye.raster import Scene
 from eartheye.raster.reference import place, to_wgs84

@@ -52,8 +52,10 @@ def _date(entry: SceneEntry) -> dt.date:
 
 def _visits(sites: pd.DataFrame, number: int, facts: SceneFacts, sensor: str, rank: int) -> pd.DataFrame:
     west, south, east, north = facts.bounds
-    near = sites[sites["lon"].between(west, east) & sites["lat"].between(south, north)]
-    column, row = _pixel_at(near["lon"].to_numpy(), near["lat"].to_numpy(), facts)
+    lon = sites["lon"] + 360.0 * (sites["lon"] < west) - 360.0 * (sites["lon"] > east)  # a scene may go on beyond 180 degrees
+    is_near = lon.between(west, east) & sites["lat"].between(south, north)
+    near = sites[is_near]
+    column, row = _pixel_at(lon[is_near].to_numpy(), near["lat"].to_numpy(), facts)
     inside = (column >= 0) & (column < facts.width) & (row >= 0) & (row < facts.height)
     visited = near.loc[inside, ["site"]].assign(sensor=sensor, scene=number, rank=rank, column=column[inside], row=row[inside])
     visited["block_row"] = visited["row"] // facts.block_shape[0]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from eartheye.date_line import in_one_piece
 from eartheye.errors import MissingCrs
 
 WGS84 = CRS.from_epsg(4326)
@@ -50,13 +51,17 @@ def _is_placed(crs: CRS) -> bool:
 
 
 def footprint(crs: CRS, transform: Affine, width: int, height: int) -> shapely.Polygon:
-    """Return the outline of a raster of (height, width) pixels, longitude and latitude on WGS84."""
+    """Return the outline of a raster of (height, width) pixels in one piece, longitude and latitude on WGS84.
+
+    Where it lies across 180 degrees its longitudes go on beyond that, see `eartheye.date_line`.
+    """
     along = np.linspace(0.0, 1.0, POINTS_PER_SIDE)[:-1]
     zero, one = np.zeros_like(along), np.ones_like(along)
     columns = np.concatenate([along, one, 1 - along, zero]) * width
     rows = np.concatenate([zero, along, one, 1 - along]) * height
     x, y = place(transform, columns, rows)
-    return shapely.Polygon(np.stack(to_wgs84(crs).transform(x, y), axis=1))
+    lon, lat = to_wgs84(crs).transform(x, y)
+    return shapely.Polygon(np.stack([in_one_piece(lon), lat], axis=1))
 
 
 def place(transform: Affine, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

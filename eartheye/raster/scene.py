@@ -52,7 +52,7 @@ class Scene:
 
     @cached_property
     def footprint(self) -> shapely.Polygon:
-        """Outline of the raster, longitude and latitude on WGS84."""
+        """Outline of the raster in one piece, longitude and latitude on WGS84; beyond 180 degrees where it lies across them."""
         return footprint(self.crs, self.transform, self.width, self.height)
 
     def read(self, window: Window, bands: Sequence[str] | None = None) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

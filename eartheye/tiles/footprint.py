@@ -6,11 +6,15 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from eartheye.date_line import around_the_earth, in_one_piece
+
 WGS84 = "EPSG:4326"
 
 
 def footprints(index: pd.DataFrame) -> NDArray[np.object_]:
     """Return the ground of tiles as polygons of their four corners, longitude and latitude on WGS84; None without georeference.
+
+    A tile across 180 degrees has a part on either side.
 
     Args:
         index: rows of tiles with `crs`, `transform`, `height` and `width`.
@@ -21,7 +25,10 @@ def footprints(index: pd.DataFrame) -> NDArray[np.object_]:
         rows = np.flatnonzero(placed & (index["crs"] == crs).to_numpy())
         x, y = _corners(index.iloc[rows])
         lon, lat = Transformer.from_crs(crs, WGS84, always_xy=True).transform(x, y)
-        polygons[rows] = shapely.polygons(np.stack([lon, lat], axis=-1))
+        polygons[rows] = shapely.polygons(np.stack([in_one_piece(lon), lat], axis=-1))
+    bounds = shapely.bounds(polygons)
+    for across in np.flatnonzero((bounds[:, 0] < -180.0) | (bounds[:, 2] > 180.0)):
+        polygons[across] = around_the_earth(polygons[across])
     return polygons
 
 

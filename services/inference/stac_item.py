@@ -16,6 +16,7 @@ from rasterio.crs import CRS
 from rasterio.transform import array_bounds
 
 from eartheye.contracts import ClassSpec
+from eartheye.date_line import around_the_earth, bounds_around_the_earth
 from eartheye.raster.reference import footprint
 from eartheye.store import Bulk
 
@@ -57,12 +58,13 @@ def stac_item(
     Source: STAC 1.1; extensions projection 2, file 2.1, classification 2.
     """
     crs, transform, width, height = grid
-    outline = shapely.orient_polygons(footprint(crs, transform, width, height))  # counter-clockwise, as GeoJSON asks
+    outline = footprint(crs, transform, width, height)
+    ground = shapely.orient_polygons(around_the_earth(outline))  # counter-clockwise, as GeoJSON asks
     first, last = _span(acquired) if acquired else ANY_DAY
     item = pystac.Item(
         id=name,
-        geometry=json.loads(shapely.to_geojson(outline)),
-        bbox=list(outline.bounds),
+        geometry=json.loads(shapely.to_geojson(ground)),
+        bbox=list(bounds_around_the_earth(outline)),
         datetime=first if acquired else None,
         start_datetime=first,
         end_datetime=last,

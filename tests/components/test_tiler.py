@@ -144,6 +144,24 @@ def test_sites_of_a_block_of_cells_are_one_group_whatever_the_sensor(data, sites
     assert tiles.channels(int(tiles.cut[tiles.cut["sensor"] == "pan"]["tile"].iloc[0])).shape == (3, 64, 64)
 
 
+@pytest.mark.parametrize(
+    ("crs", "where"),
+    [("EPSG:4326", from_origin(180 - 0.012, 0.912, 1e-5, 1e-5)), ("EPSG:32601", from_origin(166_063 - 1200, 101_200, 1, 1))],
+)
+def test_sites_on_either_side_of_180_degrees_are_cut(data, tmp_path, crs, where):
+    write_scene(data / "q1.tif", crs=crs)
+    with rasterio.open(data / "q1.tif", "r+") as file:
+        file.transform = where
+    grid, sites = EaseGrid(1), Folder(tmp_path / "sites")
+    cells = np.concatenate([grid.cells(grid.window(west, 0.896, west + 0.009, 0.909)).ravel() for west in (179.991, -180.0)])
+    write_sites(sites, cells)
+    tiles = cut(data, catalogue(entry("q1.tif")), sites, tmp_path)
+    assert tiles.index["rejected"].isna().all()
+    assert sorted(tiles.index["site"]) == sorted(cells)
+    footprints = geopandas.read_parquet(tmp_path / "tiles" / tiles.manifest.index.name).geometry
+    assert set(footprints.bounds.eval("maxx - minx < 0.001")) == {True}
+
+
 def test_a_site_that_no_scene_shows_is_listed(data, tmp_path):
     write_scene(data / "q1.tif")
     grid, sites = EaseGrid(1), Folder(tmp_path / "away")

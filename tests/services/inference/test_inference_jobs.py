@@ -10,6 +10,7 @@ import pystac
 import pytest
 import rasterio
 import shapely
+from affine import Affine
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from rio_cogeo.cogeo import cog_validate
 
@@ -21,7 +22,7 @@ from eartheye.predictor import open_predictor
 from eartheye.store import Folder
 from services.inference.service import inference_service
 from services.inference.stac_item import source_href
-from tests.services.inference.place import GRID, QUICK, Place, ask
+from tests.services.inference.place import GRID, QUICK, Place, ask, write_scene
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,18 @@ def test_the_stac_item_of_a_scene_without_a_day_is_valid_and_says_so(result, pla
     assert times == [None, "1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
     assert "day of the scene is not known" in fields["properties"]["description"]
     assert [link["href"] for link in fields["links"] if link["rel"] == "derived_from"] == ["../scene.tif"]
+
+
+def test_the_stac_item_of_a_scene_across_180_degrees_has_a_part_on_either_side(service, place, bus):
+    write_scene(place.root / "fiji.tif", crs="EPSG:32601", transform=Affine(0.75, 0, 165_950, 0, -0.75, 100_000))
+    across = ask(bus, place.request("across", scene=str(place.root / "fiji.tif")))
+    fields = json.loads(Folder(across.map).read("item.json"))
+    JsonSchemaSTACValidator().validate_core(fields, pystac.STACObjectType.ITEM, "1.1.0")
+    assert fields["geometry"]["type"] == "MultiPolygon"
+    assert all(shapely.geometry.shape(fields["geometry"]).geoms[part].exterior.is_ccw for part in (0, 1))
+    west, _, east, _ = fields["bbox"]
+    assert 179.99 < west < 180
+    assert -180 < east < -179.99
 
 
 @pytest.mark.parametrize(
