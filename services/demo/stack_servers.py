@@ -41,7 +41,7 @@ def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers
     Args:
         stack: folder of the local stack; where there is none, the servers are those that the settings name already.
         data: folder that scenes may be read from.
-        gate: what the registry asks of a candidate.
+        gate: what the registry asks of a candidate where EARTHEYE_GATE does not say.
 
     Raises:
         InvalidSettings: no stack was started there, and the settings name no servers.
@@ -54,11 +54,25 @@ def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers
     words = [WORDS[name].format(address) for name, address in answering.items()]
     if "triton" not in answering:
         words.append("Inference: ONNX Runtime in this process, for there is no Triton.")
-    # The folder of the work stays the stack's own: services that run on it already have a part in these jobs.
-    roots = [f"s3://{BUCKET}", str(data.resolve())]
-    variables |= {"EARTHEYE_ALLOWED_ROOTS": json.dumps(roots), "EARTHEYE_GATE": gate.model_dump_json()}
-    with environment(variables), services(nullcontext()):
+    with environment(shared_settings(variables, data, gate)), services(nullcontext()):
         yield Servers(words)
+
+
+def shared_settings(stack: dict[str, str], data: Path, gate: GatePolicy) -> dict[str, str]:
+    """Return the variables of services that share the work with others on the same servers, as those of `eartheye serve all`.
+
+    Each of them may be given what another was asked: so the folder of the work is the stack's, every folder that is allowed there is
+    allowed here, and the gate is no other than the one that is set.
+
+    Args:
+        stack: variables of the stack.
+        data: folder that scenes may be read from.
+        gate: what the registry asks of a candidate where the settings do not say.
+    """
+    named = settings.load()
+    roots = [*named.allowed_roots, *json.loads(stack.get("EARTHEYE_ALLOWED_ROOTS", "[]")), f"s3://{BUCKET}", str(data.resolve())]
+    asked = named.gate if "gate" in named.model_fields_set else gate
+    return stack | {"EARTHEYE_ALLOWED_ROOTS": json.dumps(list(dict.fromkeys(roots))), "EARTHEYE_GATE": asked.model_dump_json()}
 
 
 def named_servers(stack: Path) -> dict[str, str]:

@@ -1,10 +1,13 @@
 """Where a demonstration on the stack keeps what it makes."""
 
+import json
+
 import pytest
 
 from eartheye.errors import InvalidSettings
+from eartheye.gate import GatePolicy
 from services.demo.servers import environment
-from services.demo.stack_servers import named_servers, run_root
+from services.demo.stack_servers import named_servers, run_root, shared_settings
 
 
 def test_two_run_folders_of_one_name_do_not_share_a_folder_in_the_object_store(tmp_path):
@@ -36,3 +39,14 @@ def test_where_no_stack_was_started_the_servers_are_those_of_the_settings(tmp_pa
 def test_what_one_process_alone_has_is_no_server(tmp_path, own):
     with environment(NAMED | own), pytest.raises(InvalidSettings, match="run `eartheye stack up`, or set"):
         named_servers(tmp_path)
+
+
+def test_services_beside_others_allow_what_those_allow_and_ask_what_those_ask(tmp_path):
+    stack = {"EARTHEYE_ALLOWED_ROOTS": '["s3://eartheye", "/stack/runs"]', "EARTHEYE_JOB_WORK": "s3://eartheye/work"}
+    with environment({"EARTHEYE_ALLOWED_ROOTS": '["/named", "s3://eartheye"]'}):
+        beside = shared_settings(stack, tmp_path, GatePolicy(min_miou=0.3))
+        assert json.loads(beside["EARTHEYE_ALLOWED_ROOTS"]) == ["/named", "s3://eartheye", "/stack/runs", str(tmp_path)]
+        assert beside["EARTHEYE_JOB_WORK"] == "s3://eartheye/work"
+        assert json.loads(beside["EARTHEYE_GATE"])["min_miou"] == 0.3
+        with environment({"EARTHEYE_GATE": '{"min_miou": 0.6}'}):
+            assert json.loads(shared_settings(stack, tmp_path, GatePolicy(min_miou=0.3))["EARTHEYE_GATE"])["min_miou"] == 0.6

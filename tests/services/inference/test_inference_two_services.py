@@ -1,0 +1,21 @@
+"""Two inference services on the same broker and database, as a demonstration's beside an operator's: whoever works, who asks is told."""
+
+import numpy as np
+import rasterio
+
+from eartheye.bus import Bus
+from services.inference.service import inference_service
+from tests.services.inference.place import QUICK, ask
+
+JOBS = {"flat": 0, "coarse": 500, "fine": 50}
+"""Least area of a polygon, m², which makes each a map of its own of the same blocks."""
+
+
+def test_whichever_service_works_each_job_ends_with_the_map_of_one_pass(own_place):
+    service, beside = (inference_service(own_place.settings, own_place.resolve, config=QUICK) for _ in range(2))
+    with service, beside, Bus(own_place.settings) as bus:
+        results = [ask(bus, own_place.request(job, min_area_m2=least)) for job, least in JOBS.items()]
+    assert [(result.state, result.blocks_done, result.blocks_empty) for result in results] == [("done", 11, 1)] * len(JOBS)
+    for job in JOBS:
+        with rasterio.open(own_place.root / "maps" / job / "map.tif") as map_:
+            np.testing.assert_array_equal(map_.read(1), own_place.one_pass())
