@@ -163,7 +163,10 @@ def of_confusion(report: Report, classes: Sequence[str]) -> list[str]:
     truth = np.array(report.confusion).sum(axis=1)
     names, words = list(report.per_class), []
     commonest = int(truth.argmax())
-    words.append(f"Always answering {names[commonest]} would be right for {truth[commonest] / truth.sum():.1%} of the test's pixels.")
+    what = "windows"
+    if report.task == "segmentation":
+        what = f"pixels, and have a mean intersection over union of {report.of_commonest('miou'):.3f}"
+    words.append(f"Always answering {names[commonest]} would be right for {report.of_commonest('oa'):.1%} of the test's {what}.")
     tested = {name for name, count in zip(names, truth, strict=True) if count}
     if missing := [name for name in classes if name not in tested]:
         words.append(f"The test holds no {listed(missing)}: nothing is known of it.")

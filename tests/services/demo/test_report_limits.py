@@ -35,17 +35,19 @@ def test_a_backbone_is_better_only_beyond_the_intervals(pretrained, random, said
 
 
 def test_the_commonest_class_and_the_classes_without_test_are_named():
-    report = Report.model_construct(per_class={"land": 0.5, "water": 0.1, "road": 0.0}, confusion=((80, 5, 5), (4, 6, 0), (0, 0, 0)))
-    words = limits.of_confusion(report, ["land", "water", "road", "building"])
-    assert words[0] == "Always answering land would be right for 90.0% of the test's pixels."
-    assert words[1] == "The test holds no road and building: nothing is known of it."
+    fields = {"per_class": {"land": 0.5, "water": 0.1, "road": 0.0}, "confusion": ((80, 5, 5), (4, 6, 0), (0, 0, 0))}
+    commonest, missing = limits.of_confusion(Report.model_construct(task="segmentation", **fields), ["land", "water", "road", "building"])
+    always = "Always answering land would be right for 90.0% of the test's "
+    assert commonest == f"{always}pixels, and have a mean intersection over union of 0.450."
+    assert missing == "The test holds no road and building: nothing is known of it."
+    assert limits.of_confusion(Report.model_construct(task="scenes", **fields), ["land", "water"])[0] == f"{always}windows."
 
 
 def test_tiles_of_both_sides_are_counted_with_all_their_acquisitions(tmp_path):
     tiles = TileSet(write_tiles(tmp_path, sites=6, quarters=3, sites_of_group=2))
     part = tiles.cut["group"].map({"block-0": "train", "block-1": "train", "block-2": "test"})
     parts = pd.DataFrame({"tile": tiles.cut["tile"], "part": part})
-    report = Report.model_construct(per_class={"field": 0.5}, confusion=((80,),), scores=())
+    report = Report.model_construct(task="scenes", per_class={"field": 0.5}, confusion=((80,),), scores=())
 
     def words(acquisitions):
         return limits.of_head(report, SamplesConfig(label_set="cover", acquisitions=acquisitions), tiles, parts)[0]
