@@ -102,6 +102,9 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     async def _database_away(request: Request, error: OperationalError) -> JSONResponse:
         log.error("the database does not answer", reason=str(error.orig).strip())
+        if _is_full(error):
+            detail = "the platform's database has no room, nothing was changed: free space on its disk, and ask again"
+            return problem_response(request, 507, "database-full", "The platform's database has no room", detail)
         detail = "the platform's database does not answer: ask again, or see to it"
         return problem_response(request, 503, "database-unavailable", "The platform's database does not answer", detail)
 
@@ -126,6 +129,11 @@ def add_problem_handlers(app: FastAPI) -> None:
         log.error("fault of the admin service", path=request.url.path, exc_info=error)
         detail = "a fault of this service; its log has more under the request's id"
         return problem_response(request, 500, "fault", "Internal Server Error", detail)
+
+
+def _is_full(error: OperationalError) -> bool:
+    """Say whether a database found no room on its disk. Source: SQLite's result codes; PostgreSQL's error codes, class 53."""
+    return getattr(error.orig, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error.orig, "sqlstate", "") == "53100"
 
 
 def _slug(name: str) -> str:

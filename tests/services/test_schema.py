@@ -1,5 +1,6 @@
 """The schema: migrations and tables agree, an upgrade is whole or not at all, and services refuse what does not fit."""
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -7,13 +8,15 @@ import sys
 import threading
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import MetaData, Table, inspect, select, text
 
 from eartheye.database import connect
 from eartheye.errors import DatabaseUnavailable, SchemaMismatch
 from eartheye.settings import Settings
+from services.schema import migrate
 from services.schema.metadata import platform_metadata
 from services.schema.migrate import require_schema, status, upgrade
 
@@ -62,6 +65,53 @@ def test_an_upgrade_killed_in_mid_migration_leaves_what_it_found_and_can_be_repe
     upgrade(engine)
     assert {FIRST_TABLE, LAST_TABLE} < tables(engine)
     assert status(engine).current
+
+
+def test_an_upgrade_of_a_database_in_use_keeps_its_rows(engine):
+    with migrate._locked(engine) as connection:
+        command.upgrade(migrate._config(connection), "0001")
+    fill_first_schema(engine)
+    before = rows(engine)
+    assert {name: len(found) for name, found in before.items() if found} == dict.fromkeys(
+        ("alembic_version", "blocks", "decisions", "jobs", "model_states", "outbox", "plans"), 1
+    )
+    assert (upgrade(engine).found, status(engine).current) == ("0001", True)
+    after = rows(engine)
+    for name in before.keys() - {"alembic_version"}:
+        assert [{column: new[column] for column in old} for old, new in zip(before[name], after[name], strict=True)] == before[name]
+    assert "api_keys" in after
+
+
+def fill_first_schema(engine) -> None:
+    """Put a row into each table of the first migration, as that schema has them."""
+    moment = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+    plan = {"plan": "a" * 64, "scene": "scene.tif", "scene_digest": "c" * 64, "serving": "serving", "serving_digest": "d" * 64}
+    plan |= {"model": "landcover", "model_version": 3, "reading": {"bands": ["red"]}, "work": "work"}
+    plan |= {"area_column": 0, "area_row": 0, "area_width": 64, "area_height": 64}
+    block = {"id": 1, "plan": "a" * 64, "block": "r0000c0000", "column": 0, "row": 0, "width": 64, "height": 64}
+    block |= {"state": "failed", "reason": "größer", "sendings": 2, "sent_at": moment, "ended_at": moment}
+    job = {"job": "harbour", "request": {"job": "harbour"}, "state": "failed", "plan": "a" * 64, "told": True, "asked_at": moment}
+    job |= {"blocks_done": 0, "blocks_empty": 0, "blocks_failed": 1}
+    decision = {"id": 1, "request": "first", "model": "landcover", "kind": "promotion", "to_version": 3, "state": "applied"}
+    decision |= {"reasons": ["passed"], "asked_by": "test", "decided_at": moment, "generation": 1}
+    state = {"model": "landcover", "champion": 3, "generation": 1}
+    item = {"id": 1, "decision": 1, "model": "landcover", "work": "deploy", "attempts": 1}
+    known = reflected(engine)
+    with engine.begin() as connection:
+        filling = {"plans": plan, "blocks": block, "jobs": job, "decisions": decision, "model_states": state, "outbox": item}
+        for name, row in filling.items():
+            connection.execute(known[name].insert(), row)
+
+
+def reflected(engine) -> dict[str, Table]:
+    metadata = MetaData()
+    metadata.reflect(engine)
+    return dict(metadata.tables)
+
+
+def rows(engine) -> dict[str, list[dict[str, object]]]:
+    with engine.connect() as connection:
+        return {name: [dict(row._mapping) for row in connection.execute(select(table))] for name, table in reflected(engine).items()}
 
 
 def test_an_upgrade_that_fails_leaves_what_it_found(engine, monkeypatch):

@@ -57,7 +57,7 @@ def cancel(platform: Platform, job: str) -> JobOut:
     Raises:
         NotThere: no such job was asked for.
         JobRests: it has ended.
-        StoreUnavailable: its blocks cannot be called off; the job goes on.
+        StoreUnavailable, StoreFull: its blocks cannot be called off; the job goes on.
     """
     found = find_job(platform.engine, job)
     if found.state in ENDED:

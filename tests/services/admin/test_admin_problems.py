@@ -6,6 +6,7 @@ import json
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from eartheye.errors import StoreFull
 from services.admin.requests import BODY_LIMIT_BYTES
 
 FIELDS = {"type", "title", "status", "detail", "instance", "request_id"}
@@ -76,6 +77,16 @@ def test_a_database_that_is_away_is_no_fault(admin, monkeypatch):
     response = admin.ask("GET", "/v1/keys")
     assert is_problem(response, 503, "database-unavailable")
     assert "secret" not in response.text
+
+
+def test_a_full_store_is_told(admin, monkeypatch):
+    def full(platform, job):
+        raise StoreFull("no room in s3://work (quota): free space there")
+
+    monkeypatch.setattr("services.admin.jobs.routes.cancel", full)
+    response = admin.ask("POST", "/v1/jobs/any/cancel")
+    assert is_problem(response, 507, "store-full")
+    assert response.json()["detail"] == "no room in s3://work (quota): free space there"
 
 
 def test_a_body_that_announces_no_length_is_cut_off(admin):
