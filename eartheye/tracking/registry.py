@@ -1,6 +1,8 @@
 """The model registry: versions that point at packages in the object store, and the aliases that point at versions."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ErrorCode
@@ -10,6 +12,8 @@ from eartheye.settings import load
 from eartheye.tracking.runs import connect, unavailable
 
 CHAMPION, PREVIOUS = "champion", "previous"
+PAGE = 1000
+"""Versions that MLflow is asked for at once where all are wanted."""
 
 
 @dataclass(frozen=True)
@@ -145,19 +149,40 @@ def tag_version(name: str, version: int, key: str, value: str) -> None:
         raise _unknown_or_unavailable(error, name, version) from error
 
 
-def registered_versions(name: str | None = None) -> list[RegisteredModel]:
-    """Return the versions of a model, or of all models, by name and then the newest first; what others registered there is left out.
+def registered_versions() -> list[RegisteredModel]:
+    """Return all versions of all models, by name and then the newest first; what others registered there is left out.
 
     Raises:
         TrackingUnavailable: MLflow does not answer.
     """
-    client, found, token = connect(), list[RegisteredModel](), None
+    return list(_search("", PAGE))
+
+
+def newest_versions(name: str, limit: int, before: int | None = None) -> list[RegisteredModel]:
+    """Return versions of a model, the newest first, without asking for all there are; what others registered there is left out.
+
+    Args:
+        name: of the registered model.
+        limit: how many at most.
+        before: only versions older than this one; the last of the page before.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+    """
+    older = "" if before is None else f" AND version_number < {before}"
+    return list(islice(_search(f"name = '{name}'{older}", limit), limit))
+
+
+def _search(asked: str, page_size: int) -> Iterator[RegisteredModel]:
+    client, token = connect(), None
     try:
         while True:
-            page = client.search_model_versions("" if name is None else f"name = '{name}'", page_token=token)
-            found += [_registered(version.name, version) for version in page if "serving_digest" in version.tags]
+            page = client.search_model_versions(asked, page_size, ["name ASC", "version_number DESC"], token)
+            for version in page:
+                if "serving_digest" in version.tags:
+                    yield _registered(version.name, version)
             if not (token := page.token):
-                return sorted(found, key=lambda version: (version.name, -version.version))
+                return
     except MlflowException as error:
         raise unavailable(error) from error
 

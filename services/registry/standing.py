@@ -49,17 +49,20 @@ def standings(engine: Engine) -> list[Standing]:
         return [standing_in(session, model) for model in session.scalars(select(ModelState.model).order_by(ModelState.model))]
 
 
-def decisions(engine: Engine, model: str | None = None, limit: int = 100) -> Sequence[Decision]:
+def decisions(engine: Engine, model: str | None = None, limit: int = 100, before: int | None = None) -> Sequence[Decision]:
     """Return the audit, newest first.
 
     Args:
         engine: the platform's database.
         model: name of the registered model; None for all.
         limit: how many at most.
+        before: only decisions older than the one of this number.
     """
     asked = select(Decision).order_by(Decision.id.desc()).limit(limit)
     if model is not None:
         asked = asked.where(Decision.model == model)
+    if before is not None:
+        asked = asked.where(Decision.id < before)
     with Session(engine, expire_on_commit=False) as session:
         return session.scalars(asked).all()
 

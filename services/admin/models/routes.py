@@ -14,6 +14,8 @@ from services.admin.platform import PlatformDep
 router = APIRouter(tags=["models"])
 ModelName = Annotated[str, Path(pattern=NAME)]
 VersionNumber = Annotated[int, Path(gt=0, le=2**31 - 1)]
+Limit = Annotated[int, Query(gt=0, le=500)]
+Before = Annotated[int | None, Query(gt=0, le=2**31 - 1, description="The last number of the page before, for those that follow.")]
 
 
 @router.get("/v1/models")
@@ -23,9 +25,9 @@ def get_models(platform: PlatformDep) -> list[ModelOut]:
 
 
 @router.get("/v1/models/{model}/versions")
-def get_versions(model: ModelName, platform: PlatformDep) -> list[VersionOut]:
-    """The versions of a model, the newest first."""
-    return list_versions(platform, model)
+def get_versions(model: ModelName, platform: PlatformDep, limit: Limit = 100, before: Before = None) -> list[VersionOut]:
+    """The versions of a model, the newest first, a page at a time; a page that is not full is the last."""
+    return list_versions(platform, model, limit, before)
 
 
 @router.get("/v1/models/{model}/versions/{version}/gate")
@@ -35,9 +37,9 @@ def get_gate(model: ModelName, version: VersionNumber, platform: PlatformDep) ->
 
 
 @router.get("/v1/models/{model}/decisions")
-def get_decisions(model: ModelName, platform: PlatformDep, limit: Annotated[int, Query(gt=0, le=500)] = 100) -> list[DecisionOut]:
-    """The audit of a model, the newest first."""
-    return list_decisions(platform, model, limit)
+def get_decisions(model: ModelName, platform: PlatformDep, limit: Limit = 100, before: Before = None) -> list[DecisionOut]:
+    """The audit of a model, the newest first, a page at a time; a page that is not full is the last."""
+    return list_decisions(platform, model, limit, before)
 
 
 @router.post("/v1/models/{model}/promote", status_code=202)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from eartheye.contracts import Report, Score
 from eartheye.errors import GateNotPassed, UnknownModel, UserError
 from eartheye.store import Folder
-from eartheye.tracking import RegisteredModel, registered_versions
+from eartheye.tracking import RegisteredModel, newest_versions
 from services.admin.models.schemas import DecisionOut, GateCheckOut, GateOut, ModelOut, VersionOut
 from services.admin.platform import Platform
 from services.registry.decide import judge, promote, roll_back
@@ -36,15 +36,21 @@ def list_models(platform: Platform, versions: Iterable[RegisteredModel]) -> list
     ]
 
 
-def list_versions(platform: Platform, model: str) -> list[VersionOut]:
-    """Return the versions of a model, the newest first.
+def list_versions(platform: Platform, model: str, limit: int, before: int | None = None) -> list[VersionOut]:
+    """Return versions of a model, the newest first.
+
+    Args:
+        platform: whose decisions say where they stand.
+        model: name of the registered model.
+        limit: how many at most.
+        before: only versions older than this one.
 
     Raises:
         UnknownModel: there is no such model.
         TrackingUnavailable: MLflow does not answer.
     """
-    versions = registered_versions(model)
-    if not versions:
+    versions = newest_versions(model, limit, before)
+    if not versions and before is None:
         raise UnknownModel(f"the registry has no model '{model}': register one first")
     stands = standing(platform.engine, model)
     return [_version(version, stands) for version in versions]
@@ -61,9 +67,16 @@ def ask_gate(platform: Platform, model: str, version: int) -> GateOut:
     return GateOut(model=model, version=version, passed=bool(checks) and all(check.passed for check in checks), checks=checks)
 
 
-def list_decisions(platform: Platform, model: str, limit: int) -> list[DecisionOut]:
-    """Return the audit of a model, the newest first."""
-    return [DecisionOut.model_validate(decision) for decision in decisions(platform.engine, model, limit)]
+def list_decisions(platform: Platform, model: str, limit: int, before: int | None = None) -> list[DecisionOut]:
+    """Return the audit of a model, the newest first.
+
+    Args:
+        platform: whose decisions.
+        model: name of the registered model.
+        limit: how many at most.
+        before: only decisions older than the one of this number.
+    """
+    return [DecisionOut.model_validate(decision) for decision in decisions(platform.engine, model, limit, before)]
 
 
 def decide_promotion(platform: Platform, model: str, version: int, expected_champion: int | None, asked_by: str) -> DecisionOut:

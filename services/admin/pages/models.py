@@ -60,7 +60,7 @@ def add_models_page(app: FastAPI) -> None:
 
 
 def _know(platform: Platform, model: ModelOut, decided: list[DecisionOut]) -> Known:
-    versions = list_versions(platform, model.model)[:NEWEST]
+    versions = list_versions(platform, model.model, NEWEST)
     return model, [(version, ask_gate(platform, model.model, version.version)) for version in versions], decided
 
 

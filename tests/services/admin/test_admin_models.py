@@ -99,6 +99,24 @@ def test_a_decision_that_an_outage_holds_up_says_what_it_waits_for(admin, monkey
     assert alias_version("waiting", CHAMPION) == 1
 
 
+def test_versions_and_decisions_come_a_page_at_a_time_and_none_is_left_out(admin):
+    for seed in "abcde":
+        make_candidate(admin.root / f"many-{seed}", "many", 0.2, seed=f"many-{seed}")
+        admin.ask("POST", "/v1/models/many/promote", Role.PROMOTER, json={"version": 1})
+
+    def pages(path: str, number: str) -> list[list[int]]:
+        found, before = [], {}
+        while page := admin.ask("GET", f"/v1/models/many/{path}", params={"limit": 2} | before).json():
+            found.append([each[number] for each in page])
+            before = {"before": found[-1][-1]}
+        return found
+
+    assert pages("versions", "version") == [[5, 4], [3, 2], [1]]
+    decided = pages("decisions", "id")
+    assert [len(page) for page in decided] == [2, 2, 1]
+    assert [id for page in decided for id in page] == [each["id"] for each in admin.ask("GET", "/v1/models/many/decisions").json()]
+
+
 def test_a_version_that_the_gate_refuses(admin):
     refused = admin.ask("POST", "/v1/models/landcover/promote", Role.PROMOTER, json={"version": 3})
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:eartheye:problem:gate-not-passed")
