@@ -32,10 +32,11 @@ class Scene:
         self._numbers = name_bands(dataset, bands, source.uri)
         self.uri = source.uri
         self.bands: tuple[str, ...] = tuple(self._numbers)
-        self.crs: CRS = known_crs(dataset.crs, crs, source.uri)
         self.transform: Affine = dataset.transform
         if self.transform == Affine.identity():
-            raise MissingCrs(f"{source.uri} does not say where its pixels lie on Earth: georeference it, as gdalwarp does")
+            points = "has ground control points alone" if dataset.gcps[0] else "does not say where its pixels lie on Earth"
+            raise MissingCrs(f"{source.uri} {points}: georeference it, as gdalwarp does")
+        self.crs: CRS = known_crs(dataset.crs, crs, source.uri)
         self.width: int = dataset.width
         self.height: int = dataset.height
         self.dtype: str = dataset.dtypes[0]

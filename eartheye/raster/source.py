@@ -72,10 +72,11 @@ class RasterSource:
         try:
             head = self._folder.read_range(self._name, 0, LONGEST_SIGNATURE)
         except MissingBulk:
-            raise MissingRaster(f"{self.uri} is not there: give the path of a raster") from None
+            raise MissingRaster(f"{self.uri} is not there, or no file: give the path of a raster") from None
         driver = next((driver for signature, driver in DRIVERS.items() if head.startswith(signature)), None)
         if driver is None:
-            raise UnreadableRaster(f"{self.uri} is no GeoTIFF, JPEG 2000, PNG or JPEG: convert it with gdal_translate")
+            change = "convert it with gdal_translate" if head else "it is empty, copy it again"
+            raise UnreadableRaster(f"{self.uri} is no GeoTIFF, JPEG 2000, PNG or JPEG: {change}")
         try:
             with self.environment():
                 return rasterio.open(self._folder.gdal_path(self._name), driver=driver)
