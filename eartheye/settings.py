@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     gate: GatePolicy = GatePolicy()
     """What a model must show before it serves, as JSON, for example `{"min_miou": 0.3}`. Registry and admin service ask the same."""
     metrics_port: int = Field(0, ge=0, le=65535)
-    """Port on which `eartheye serve` offers its Prometheus metrics; 0 for none."""
+    """Port on which `eartheye serve` offers its Prometheus metrics and answers whether it lives and is ready; 0 for none."""
     admin_host: str = "127.0.0.1"
     """Address that the admin service listens on. Default: this machine alone; it speaks no TLS, put a proxy before it."""
     admin_port: int = Field(8090, ge=0, le=65535)
