@@ -102,7 +102,7 @@ class Planner:
                 raise
             except Exception as error:
                 log.exception("job cannot be planned", job=job)
-                self._reject(job, f"fault of the planner, {type(error).__name__}: {error}; its log has more")
+                self._reject(job, f"a fault of the planner, {type(error).__name__}: its log has more under the name of the job")
 
     def see_to_jobs(self) -> None:
         """Hand out blocks, move on jobs, tell results."""

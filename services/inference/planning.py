@@ -15,6 +15,7 @@ from eartheye.contracts.messages import JobRequest
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from services.inference.admission import Admitted, ModelSource, admit
+from services.inference.names import told_as
 from services.inference.tables import Block, Plan
 
 MAPPING_STEP = "mapping/1"
@@ -70,8 +71,9 @@ def plan_job(request: JobRequest, resolve: ModelSource, settings: Settings, bloc
         ConflictingOutput: the output holds another map.
     """
     admitted = admit(request, resolve, settings)
-    plan = make_plan(request, admitted, block_px, Folder(settings.job_work))
-    made = Map.done(Folder(admitted.output), map_digest(plan.plan, request))
+    with told_as({admitted.scene: request.scene, admitted.output: request.output}):
+        plan = make_plan(request, admitted, block_px, Folder(settings.job_work))
+        made = Map.done(Folder(admitted.output), map_digest(plan.plan, request))
     return PlannedJob(admitted, plan, cut_blocks(plan.area, block_px, admitted.file_block), made)
 
 

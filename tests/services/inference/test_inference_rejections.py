@@ -197,6 +197,24 @@ def test_a_scene_is_named_as_it_was_asked_for_and_not_by_where_it_lies(reason, p
     assert "kept.tif" not in told
 
 
+def test_an_output_is_named_as_it_was_asked_for_and_not_by_where_it_lies(reason, by_hand, place):
+    by_hand.ask(place.request("kept"))
+    assert by_hand.finish("kept").state == "done"
+    (place.root / "asked").symlink_to(place.root / "maps" / "kept")
+    told = reason(output=str(place.root / "asked"), area=(400_000.5, 5_499_990.0, 400_100.0, 5_500_000.0))
+    assert told.startswith(f"{place.root}/asked ")
+    assert "maps/kept" not in told
+
+
+def test_a_fault_of_the_planner_is_told_without_what_it_had_in_hand(by_hand, place, monkeypatch):
+    def broken(name: str, alias: str) -> Served:
+        raise KeyError("/srv/secret/registry.db")
+
+    monkeypatch.setattr(by_hand.planner, "_resolve", broken)
+    by_hand.ask(place.request("faulty"))
+    assert by_hand.result("faulty").reason == "a fault of the planner, KeyError: its log has more under the name of the job"
+
+
 def test_a_serving_package_is_named_by_its_model_and_not_by_where_it_lies(reason, place):
     place.models["landcover", "lost"] = Served(4, str(place.root / "lost"), "0" * 64)
     told = reason(alias="lost")
