@@ -25,14 +25,9 @@ class Asked(Generic[T]):
     asked_at: float = field(default_factory=time.monotonic)
 
     @property
-    def age_s(self) -> float:
-        """How long ago it was asked."""
-        return time.monotonic() - self.asked_at
-
-    @property
     def left_s(self) -> float:
         """How long the answer may still take: nothing for a question that hangs, so that nobody waits for it again."""
-        return max(0.0, self.limit_s - self.age_s)
+        return max(0.0, self.asked_at + self.limit_s - time.monotonic())
 
     def wait(self) -> bool:
         """Wait as long as the answer may take, and say whether it is there."""
@@ -48,18 +43,19 @@ class Probe(Generic[T]):
     Args:
         question: what is asked.
         limit_s: an answer that takes longer counts as none.
-        fresh_s: for how long an answer is given again.
+        fresh_s: for how long an answer is given again, from when it came.
     """
 
     def __init__(self, question: Callable[[], T], limit_s: float, fresh_s: float = 0.0) -> None:
         self._question, self._limit_s, self._fresh_s = question, limit_s, fresh_s
         self._lock = threading.Lock()
         self._last: Asked[T] | None = None
+        self._answered_at = 0.0
 
     def ask(self) -> Asked[T]:
         """Ask, unless the question before is still under way or its answer fresh; does not wait."""
         with self._lock:
-            if self._last is None or (self._last.answer.done() and self._last.age_s >= self._fresh_s):
+            if self._last is None or (self._last.answer.done() and time.monotonic() - self._answered_at >= self._fresh_s):
                 self._last = Asked(self._limit_s)
                 threading.Thread(target=self._run, args=(self._last.answer,), name="probe", daemon=True).start()
             return self._last
@@ -67,6 +63,10 @@ class Probe(Generic[T]):
     def _run(self, answer: "Future[T]") -> None:
         answer.set_running_or_notify_cancel()  # from here on nobody who gives up waiting can cancel it
         try:
-            answer.set_result(self._question())
+            found = self._question()
         except Exception as error:
+            self._answered_at = time.monotonic()
             answer.set_exception(error)
+        else:
+            self._answered_at = time.monotonic()
+            answer.set_result(found)

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import anyio.to_thread
 import httpx
@@ -58,6 +60,19 @@ def test_a_fresh_answer_is_given_again():
     assert probe.ask().wait()
     assert probe.ask() is probe.ask()
     assert questions == ["?"]
+
+
+def test_an_answer_that_came_late_is_fresh_from_when_it_came(monkeypatch):
+    clock, goes_on = [0.0], threading.Event()
+    monkeypatch.setattr("services.admin.probe.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    probe = Probe(goes_on.wait, limit_s=0, fresh_s=10)
+    first = probe.ask()
+    clock[0] = 100.0
+    goes_on.set()
+    assert first.answer.result(60)
+    assert probe.ask() is first
+    clock[0] = 110.0
+    assert probe.ask() is not first
 
 
 def test_a_store_that_hangs_is_named_with_its_time_and_the_service_is_ready(platform):
