@@ -77,8 +77,8 @@ def _authorised(action: str, request: Request, platform: Platform, bearer: HTTPA
 
 
 def _signed_in(request: Request, platform: Platform) -> Principal | None:
-    """Return who signed in with this browser. Only for GET, which changes nothing: another site's page could send the cookie as well."""
-    if request.method != "GET":
+    """Return who signed in with this browser. Only for what changes nothing: another site's page could send the cookie as well."""
+    if request.method not in ("GET", "HEAD"):
         return None
     sessions: Sessions = request.app.state.sessions
     session = request.session.get("id", "")

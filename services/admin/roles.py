@@ -46,6 +46,7 @@ ACCESS: dict[str, Role | None] = {
     "GET /v1/jobs/{job}/failures": Role.VIEWER,
     "GET /v1/jobs/{job}/result": Role.VIEWER,
     "GET /v1/jobs/{job}/files/{name}": Role.VIEWER,
+    "HEAD /v1/jobs/{job}/files/{name}": Role.VIEWER,
     "GET /v1/jobs/{job}/tiles/{z}/{x}/{y}": Role.VIEWER,
     "POST /v1/jobs/{job}/cancel": Role.OPERATOR,
     "POST /v1/jobs/{job}/redrive": Role.OPERATOR,

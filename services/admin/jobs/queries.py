@@ -1,19 +1,20 @@
 """Questions to the job table."""
 
 import datetime as dt
+import re
 
 from sqlalchemy import Engine, select, tuple_
 from sqlalchemy.orm import Session
 
-from eartheye.contracts.messages import JobRequest
+from eartheye.contracts.messages import NAME, JobRequest
 from eartheye.errors import InvalidConfig, NotThere
 from services.admin.jobs.schemas import BlockCounts, FailureOut, JobOut, JobPage, JobState
 from services.inference.block_states import count_blocks
 from services.inference.names import names_of, renamed
 from services.inference.tables import ENDED, Block, Job, Plan
 
-SEPARATOR = "~"
-"""Between time and name in the mark of a page; a name has none."""
+MARK = re.compile(rf"(?P<moment>\d{{4}}-\d\d-\d\dT[\d:.]+Z)~(?P<job>{NAME.strip('^$')})")
+"""What a page ends with: time and name of its last job, in characters that a query needs not encode."""
 
 
 def find_job(engine: Engine, job: str) -> JobOut:
@@ -47,7 +48,7 @@ def list_jobs(engine: Engine, limit: int, state: JobState | None = None, after: 
         jobs = [_job(session, job) for job in session.scalars(asked)]
     more = len(jobs) > limit
     last = jobs[limit - 1] if more else None
-    return JobPage(jobs=tuple(jobs[:limit]), next=last and f"{last.asked_at.isoformat()}{SEPARATOR}{last.job}")
+    return JobPage(jobs=tuple(jobs[:limit]), next=last and f"{last.asked_at.isoformat().replace('+00:00', 'Z')}~{last.job}")
 
 
 def list_failures(engine: Engine, job: str, limit: int) -> list[FailureOut]:
@@ -94,8 +95,9 @@ def _job(session: Session, job: Job) -> JobOut:
 
 
 def _mark(after: str) -> tuple[dt.datetime, str]:
-    moment, _, job = after.partition(SEPARATOR)
     try:
-        return dt.datetime.fromisoformat(moment), job
-    except ValueError:
-        raise InvalidConfig(f"after={after} is no mark of a page: give `next` of the page before") from None
+        if mark := MARK.fullmatch(after):
+            return dt.datetime.fromisoformat(mark["moment"]), mark["job"]
+    except ValueError:  # 13 months, 25 hours
+        pass
+    raise InvalidConfig(f"after={after} is no mark of a page: give `next` of the page before")

@@ -87,9 +87,10 @@ def get_result(job: JobName, platform: PlatformDep) -> ResultOut:
     return find_result(platform, job)
 
 
+@router.head("/v1/jobs/{job}/files/{name}", response_class=FileResponse)
 @router.get("/v1/jobs/{job}/files/{name}", response_class=FileResponse)
 def get_file(job: JobName, name: str, platform: PlatformDep) -> FileResponse:
-    """A file of a finished map."""
+    """A file of a finished map, whole or in ranges, as GDAL reads it through /vsicurl."""
     return FileResponse(find_file(platform, job, name), filename=f"{job}-{name}")
 
 

@@ -70,6 +70,10 @@ def test_a_job_is_submitted_watched_and_its_map_looked_at(admin, inference):
     assert len(raster.content) == result["files"]["map.tif"]
     with rasterio.open(io.BytesIO(raster.content)) as opened:
         assert (opened.width, opened.height) == (200, 140)
+    head = admin.ask("HEAD", "/v1/jobs/harbour/files/map.tif", Role.VIEWER)
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(raster.content)), b"")
+    part = admin.ask("GET", "/v1/jobs/harbour/files/map.tif", Role.VIEWER, headers={"Range": "bytes=8-99"})
+    assert (part.status_code, part.content) == (206, raster.content[8:100])
 
     z = 17
     x = int(((west + east) / 2 + 180) / 360 * 2**z)
@@ -158,6 +162,19 @@ def test_what_cannot_be_done_is_refused_and_leaves_no_job(admin, changes, status
     assert (refused.status_code, refused.json()["type"]) == (status, f"urn:eartheye:problem:{slug}")
     assert words in refused.json()["detail"]
     assert admin.ask("GET", "/v1/jobs/refused").status_code == 404
+
+
+def test_the_mark_of_a_page_needs_no_encoding(admin):
+    for number in range(3):
+        admin.ask("POST", "/v1/jobs", json=body(admin, f"page-{number}"))
+    first = admin.ask("GET", "/v1/jobs?limit=1").json()
+    second = admin.ask("GET", f"/v1/jobs?limit=1&after={first['next']}").json()
+    assert [page["jobs"][0]["job"] for page in (first, second)] == ["page-2", "page-1"]
+
+
+@pytest.mark.parametrize("after", ["page-2", "2026-13-01T00:00:00Z~x", "2026-01-01T00:00:00Z~", "2026-01-01T00:00:00%2B00:00~x"])
+def test_what_is_no_mark_of_a_page_is_refused(admin, after):
+    assert admin.ask("GET", f"/v1/jobs?after={after}").json()["type"] == "urn:eartheye:problem:invalid-config"
 
 
 def test_a_stream_of_a_job_that_is_not_there_is_a_problem(admin):
