@@ -1,5 +1,6 @@
 """The services as processes: one role a process, or all of them in one, until it is told to end."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from services.health import offer_health
 Role = Literal["registry", "planner", "worker", "assembler", "admin", "all"]
 Service = Callable[[Settings, threading.Event], None]
 log = get_logger(__name__)
+MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""MLflow's client would ask a server that is down for minutes. A service asks again by itself, has other work, ends when it is told to, and
+shows a page to somebody who waits."""
 
 
 def run_role(role: Role) -> None:
@@ -25,6 +29,8 @@ def run_role(role: Role) -> None:
         BusUnavailable: the broker does not answer at the start.
         InvalidSettings: the port of the metrics cannot be had.
     """
+    for name, value in MLFLOW_PATIENCE.items():
+        os.environ.setdefault(name, value)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -1,6 +1,5 @@
 """The admin service as a process."""
 
-import os
 import socket
 import threading
 
@@ -19,8 +18,6 @@ GRACE_S = 10
 """How long requests in work may take to finish after the stop; a stream of progress would never end by itself."""
 BACKLOG = 2048
 """Connections that may wait to be accepted. Source: uvicorn."""
-MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-"""MLflow's client would ask a server that is down for minutes; whoever looks at a page is told sooner."""
 
 
 def run_admin(settings: Settings, stop: threading.Event) -> None:
@@ -35,8 +32,6 @@ def run_admin(settings: Settings, stop: threading.Event) -> None:
         InvalidSettings: the address cannot be listened on.
         SchemaMismatch: it has the schema of another release.
     """
-    for name, value in MLFLOW_PATIENCE.items():
-        os.environ.setdefault(name, value)
     with open_platform(settings) as platform, listen(settings.admin_host, settings.admin_port) as listening:
         if first := create_first_key(platform.engine):
             print(f"First key, role admin; it is shown this once:\n\n    {first.token}\n", flush=True)

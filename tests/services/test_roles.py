@@ -51,6 +51,19 @@ def admin_answers(port: int) -> dict[str, bool]:
 
 
 @pytest.mark.server
+def test_a_registry_whose_mlflow_is_down_says_so_and_ends_on_sigterm(environment):
+    away = environment | {"EARTHEYE_MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
+    process = subprocess.Popen([*EARTHEYE, "serve", "registry"], env=away, stderr=subprocess.PIPE, text=True)
+    try:
+        assert any("EARTHEYE_MLFLOW_TRACKING_URI" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+
+
+@pytest.mark.server
 def test_a_service_offers_its_metrics_and_ends_on_sigterm(environment):
     port = free_port()
     process = subprocess.Popen([*EARTHEYE, "serve", "assembler"], env=environment | {"EARTHEYE_METRICS_PORT": str(port)})
