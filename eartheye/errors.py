@@ -242,3 +242,7 @@ class NotAllowed(UserError):
 
 class NotThere(UserError):
     """What was asked for does not exist."""
+
+
+class TooManyStreams(UserError):
+    """As many streams of events are open as may be."""

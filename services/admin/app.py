@@ -15,6 +15,7 @@ from services.admin.access import authorise
 from services.admin.datasets.routes import router as datasets
 from services.admin.health.probes import Probes
 from services.admin.health.routes import router as health
+from services.admin.jobs.progress import Streams
 from services.admin.jobs.routes import router as jobs
 from services.admin.keys.routes import router as keys
 from services.admin.metrics.routes import router as metrics
@@ -46,6 +47,7 @@ def create_app(platform: Platform) -> FastAPI:
     """
     app = _routes()
     app.state.platform, app.state.probes, app.state.sessions = platform, Probes(platform), Sessions()
+    app.state.streams = Streams()
     app.state.registry = Probe(registered_versions, REGISTRY_LIMIT_S, REGISTRY_FRESH_S)
     add_problem_handlers(app)
     # Signed with a secret of this process: a session cannot be made up, and ends with the process that keeps it.

@@ -40,6 +40,7 @@ STATUS: tuple[tuple[type[UserError], int], ...] = (
     (errors.TrackingUnavailable, 503),
     (errors.PredictorUnavailable, 503),
     (errors.DatabaseUnavailable, 503),
+    (errors.TooManyStreams, 503),
     (errors.NoReply, 504),
     (errors.StoreFull, 507),
     (UserError, 422),

@@ -1,16 +1,16 @@
 """Routes of the jobs."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from eartheye.contracts.messages import NAME, JobRequest
 from services.admin.access import PrincipalDep
-from services.admin.jobs.progress import watch
+from services.admin.jobs.progress import Streams, watch
 from services.admin.jobs.queries import find_job, list_failures, list_jobs
 from services.admin.jobs.results import draw_tile, find_file, find_result
 from services.admin.jobs.schemas import FailureOut, JobOut, JobPage, JobState, ResultOut
@@ -48,17 +48,22 @@ def get_job(job: JobName, platform: PlatformDep) -> JobOut:
     return find_job(platform.engine, job)
 
 
-async def _known_job(job: JobName, platform: PlatformDep) -> str:
-    """See that there is such a job before a stream begins, which can tell no problem any more."""
+async def _known_job(job: JobName, platform: PlatformDep, request: Request) -> AsyncIterator[str]:
+    """See that there is such a job, and room for a stream, before it begins: then it can tell no problem any more."""
     await run_in_threadpool(find_job, platform.engine, job)
-    return job
+    streams: Streams = request.app.state.streams
+    with streams.one_more():
+        yield job
 
 
 @router.get("/v1/jobs/{job}/events", response_class=EventSourceResponse)
 async def get_events(
     job: Annotated[str, Depends(_known_job)], platform: PlatformDep, principal: PrincipalDep
 ) -> AsyncIterable[ServerSentEvent]:
-    """Progress as server-sent events: `progress` whenever the job has moved, `ended` when it rests."""
+    """Progress as server-sent events: `progress` whenever the job has moved, `ended` when it rests.
+
+    A stream is also over when its key is no longer in force, and after an hour: connect again then.
+    """
     async for event in watch(platform, job, principal.key):
         yield event
 
