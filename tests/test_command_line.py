@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
+from eartheye.contracts.messages import JobResult
 from services.cli.main import command_line
+from services.cli.services import MapRequest
+from services.cli.services import map as ask_for_map
 
 COMMANDS = (
     "demo", "world create", "cells", "sample", "tile", "curate", "pretrain", "finetune", "evaluate", "export", "register", "deploy",
@@ -68,11 +71,15 @@ def test_help_is_found_on_the_console():
         (("cells", "nowhere", "out"), "catalogue.yaml is missing"),
         (("demo", "--data", "nowhere", "--run", "out"), "is not a folder"),
         (("predict", "nowhere", "scene.tif", "map.tif"), "is not finished"),
+        (("predict", "nowhere", "scene.tif", "."), "a folder has this name"),
+        (("predict", "nowhere", "there.tif", "./there.tif"), "is the scene, the map would overwrite it"),
+        (("predict", "nowhere", "scene.tif", "there.tif/map.tif"), "a file that of its folder"),
         (("pipeline", "run", "nowhere.yaml", ".", "out"), "is missing"),
     ],
 )
 def test_a_user_error_is_one_line_and_exit_code_2(arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.tif").touch()
     monkeypatch.setenv("PYTHONPATH", str(__import__("pathlib").Path(__file__).parents[1]))
     told = eartheye(*arguments)
     assert told.returncode == 2, told.stderr
@@ -112,3 +119,17 @@ def test_malformed_settings_are_named(monkeypatch):
     told = eartheye("sample", "cells", "sites", "--target-sites", "5")
     assert told.returncode == 2
     assert "CACHE_LIMIT_GB" in told.stderr
+
+
+def test_a_map_is_asked_for_by_paths_that_the_service_understands_in_its_own_folder(tmp_path, monkeypatch):
+    asked = []
+
+    def answered(request, timeout_s):
+        asked.append((request.scene, request.output))
+        return JobResult(job=request.job, state="done")
+
+    monkeypatch.setattr("pipelines.requests.request_map", answered)
+    monkeypatch.chdir(tmp_path)
+    for scene, output in (("data/a.tif", "../maps"), ("s3://imagery/a.tif", "file:///maps")):
+        ask_for_map(request=MapRequest(job="a", scene=scene, model="m", output=output))
+    assert asked == [(f"{tmp_path}/data/a.tif", f"{tmp_path.parent}/maps"), ("s3://imagery/a.tif", "file:///maps")]

@@ -169,6 +169,8 @@ def predict(model: str, scene: str, output: Path, *, bands: tuple[str, ...] | No
         Reference system of the scene, as EPSG:4326, where the file has none.
     """
     import eartheye
+    from services.inference.here import check_output
 
+    check_output(scene, output)
     eartheye.load(model).predict(scene, bands=bands, crs=crs).write(output)
     print(f"map in {output}")

@@ -1,5 +1,6 @@
 """Commands that ask the services for something, and the one that runs them."""
 
+import os
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -81,11 +82,17 @@ def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float
     """
     from pipelines.requests import request_map
 
+    request = request.model_copy(update={"scene": _absolute(request.scene), "output": _absolute(request.output)})
     if dry_run:
         print(f"{told_of(request)}; nothing was written")
         return
     result = request_map(request, timeout_s)
     print(f"map in {result.map}: {counted(result.blocks_done, 'block')} done, {result.blocks_empty} empty, {result.blocks_failed} failed")
+
+
+def _absolute(uri: str) -> str:
+    """Return a path as the service understands it, which runs in another folder."""
+    return uri if "://" in uri else os.path.abspath(uri)  # noqa: PTH100 - Path.absolute keeps '..', resolve follows links
 
 
 def told_of(request: JobRequest) -> str:

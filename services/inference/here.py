@@ -10,7 +10,7 @@ from rasterio.crs import CRS
 
 from eartheye.blocks import Window, map_window
 from eartheye.contracts import ClassSpec, ServingPackage
-from eartheye.errors import InvalidConfig
+from eartheye.errors import InvalidConfig, InvalidName
 from eartheye.predictor import Predictor
 from eartheye.predictor.onnxruntime import OnnxRuntimePredictor
 from eartheye.predictor.signature import Signature
@@ -93,6 +93,24 @@ class MapModel:
             origin = (window.column, window.row)
             classes = map_window(read_images(opened, self.package), self._predict, self.package, window, origin)
             return ClassMap(classes, opened.crs, opened.transform @ Affine.translation(*origin), self.package.classes)
+
+
+def check_output(scene: str, output: Path) -> None:
+    """Refuse a file for the map that cannot be made, or that holds the scene, before time is spent on it.
+
+    Args:
+        scene: path or URI of the raster.
+        output: the file to make.
+
+    Raises:
+        InvalidName: a folder has its name, or a file that of its folder.
+        InvalidConfig: it is the scene.
+    """
+    folder = next(parent for parent in output.absolute().parents if parent.exists())
+    if output.is_dir() or not folder.is_dir():
+        raise InvalidName(f"{output} cannot be made: a folder has this name, or a file that of its folder; choose another name")
+    if output.exists() and Path(Folder(scene).root).resolve() == output.resolve():
+        raise InvalidConfig(f"{output} is the scene, the map would overwrite it: choose another name for the map")
 
 
 def load(model: str) -> MapModel:
