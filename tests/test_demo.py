@@ -55,7 +55,7 @@ CHAIN = {
         }
     ],
     "maps": [{"title": "later", "model": "landcover", "scene": "mosaic_2024Q3.tif", "area": None}],
-    "gate": {"min_miou": 0.0},
+    "gate": {"min_miou": 0.0, "above_commonest": False},
 }
 
 

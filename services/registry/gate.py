@@ -45,8 +45,9 @@ def examine(candidate: RegisteredModel, champion: RegisteredModel | None, policy
         Check(serving.parity <= policy.max_parity, f"export parity {serving.parity:.4f}, at most {policy.max_parity:.4f} allowed"),
     ]
     if (commonest := report.of_commonest(metric)) is not None:
-        words = f"{metric} {score:.3f}, more than {commonest:.3f} asked, which always answering the commonest class reaches"
-        checks.append(Check(score > commonest, words))
+        asked = "more is asked" if policy.above_commonest else "which this policy lets pass"
+        words = f"{metric} {score:.3f} beside {commonest:.3f} of always answering the commonest class, {asked}"
+        checks.append(Check(score > commonest or not policy.above_commonest, words))
     if champion is not None and champion.version != candidate.version:
         checks.append(_against_champion(score, report, champion, (protocol, metric), policy))
     return checks
