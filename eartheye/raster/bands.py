@@ -8,7 +8,16 @@ from rasterio.io import DatasetReader
 from eartheye.errors import WrongBands
 from eartheye.wording import counted
 
-COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue", ColorInterp.nir: "nir", ColorInterp.pan: "pan"}
+PALETTE = "palette"
+"""Name of a band whose values are numbers of colours."""
+COLOURS = {
+    ColorInterp.red: "red",
+    ColorInterp.green: "green",
+    ColorInterp.blue: "blue",
+    ColorInterp.nir: "nir",
+    ColorInterp.pan: "pan",
+    ColorInterp.palette: PALETTE,
+}
 
 
 def name_bands(dataset: DatasetReader, names: Sequence[str] | None, where: str) -> dict[str, int]:
@@ -56,5 +65,6 @@ def select_bands(scene_bands: Sequence[str], wanted: Sequence[str]) -> list[int]
         WrongBands: the scene lacks one.
     """
     if missing := [name for name in dict.fromkeys(wanted) if name not in scene_bands]:
-        raise WrongBands(f"bands {', '.join(missing)} are wanted, the image has {', '.join(scene_bands)}: name its bands, or take another")
+        change = "turn it into bands with gdal_translate -expand rgb" if PALETTE in scene_bands else "name its bands, or take another"
+        raise WrongBands(f"bands {', '.join(missing)} are wanted, the image has {', '.join(scene_bands)}: {change}")
     return [list(scene_bands).index(name) for name in wanted]

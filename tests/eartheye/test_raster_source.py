@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import rasterio
+import rasterio.windows
 from rasterio.control import GroundControlPoint
 
-from eartheye.errors import MissingCrs, UnreadableRaster
+from eartheye.errors import MissingCrs, UnreadableRaster, WrongBands
 from eartheye.raster import open_scene
 
 
@@ -29,3 +30,13 @@ def test_ground_control_points_alone_are_to_be_warped_and_not_given_a_reference_
     told = "ground control points alone: georeference it, as gdalwarp does"
     with pytest.raises(MissingCrs, match=told), open_scene(tmp_path / "a.tif", crs=crs):
         pass
+
+
+def test_an_image_of_palette_colours_is_to_be_turned_into_bands(tmp_path):
+    profile = {"width": 30, "height": 20, "count": 1, "dtype": "uint8", "photometric": "palette", "crs": "EPSG:32633"}
+    with rasterio.open(tmp_path / "a.tif", "w", "GTiff", transform=rasterio.Affine(1, 0, 400_000, 0, -1, 5_500_000), **profile) as file:
+        file.write(np.ones((1, 20, 30), np.uint8))
+        file.write_colormap(1, {1: (10, 200, 30, 255)})
+    told = "the image has palette: turn it into bands with gdal_translate -expand rgb"
+    with open_scene(tmp_path / "a.tif") as scene, pytest.raises(WrongBands, match=told):
+        scene.read(rasterio.windows.Window(0, 0, 30, 20), ("red", "green", "blue"))
