@@ -25,7 +25,7 @@ class KeyRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     name: Printed
-    """Whose it is, or what for."""
+    """Whose it is, or what for: one line of what can be printed."""
     role: Role
     """What it may do: look; also submit jobs; also promote; also give and revoke keys."""
     days: int | None = Field(None, gt=0, le=3650)

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from eartheye.contracts import Score
 
 OUT = ConfigDict(frozen=True, from_attributes=True, use_attribute_docstrings=True, protected_namespaces=())
-IN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+IN = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+"""Strict: `false` is no version 0."""
 
 
 class ModelOut(BaseModel):

@@ -117,6 +117,12 @@ def test_versions_and_decisions_come_a_page_at_a_time_and_none_is_left_out(admin
     assert [id for page in decided for id in page] == [each["id"] for each in admin.ask("GET", "/v1/models/many/decisions").json()]
 
 
+@pytest.mark.parametrize("wanted", [{"version": True}, {"version": "1"}, {"version": 1, "expected_champion": False}])
+def test_what_is_no_number_is_no_version(admin, wanted):
+    refused = admin.ask("POST", "/v1/models/landcover/promote", Role.PROMOTER, json=wanted)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:eartheye:problem:invalid-request")
+
+
 def test_a_version_that_the_gate_refuses(admin):
     refused = admin.ask("POST", "/v1/models/landcover/promote", Role.PROMOTER, json={"version": 3})
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:eartheye:problem:gate-not-passed")
