@@ -19,8 +19,8 @@ REQUEST = {"kind": "job-request/1", "scene": "scene.tif", "model": "landcover", 
 def jobs(admin):
     moment = now()
     plan = Plan(
-        plan="p", scene="s", scene_digest="", serving="", serving_digest="", model="landcover", model_version=3, reading={},
-        area_column=0, area_row=0, area_width=10, area_height=10, work="",
+        plan="p", scene="/scene.tif", scene_digest="", serving="/serving", serving_digest="", model="landcover", model_version=3,
+        reading={}, area_column=0, area_row=0, area_width=10, area_height=10, work="/work",
     )  # fmt: skip
     with Session(admin.platform.engine) as session, session.begin():
         session.add(plan)
