@@ -18,6 +18,12 @@ GRACE_S = 10
 """How long requests in work may take to finish after the stop; a stream of progress would never end by itself."""
 BACKLOG = 2048
 """Connections that may wait to be accepted. Source: uvicorn."""
+FIRST_WORDS = """First key, role admin; it is shown this once, and in force until {until:%Y-%m-%d}:
+
+    {token}
+
+Replace it before: `eartheye admin key create NAME --role admin`, then `eartheye admin key revoke first`.
+"""
 
 
 def run_admin(settings: Settings, stop: threading.Event) -> None:
@@ -34,7 +40,7 @@ def run_admin(settings: Settings, stop: threading.Event) -> None:
     """
     with open_platform(settings) as platform, listen(settings.admin_host, settings.admin_port) as listening:
         if first := create_first_key(platform.engine):
-            print(f"First key, role admin; it is shown this once:\n\n    {first.token}\n", flush=True)
+            print(FIRST_WORDS.format(token=first.token, until=first.key.expires_at), flush=True)
         app = create_app(platform)
         mount_pages(app)
         config = uvicorn.Config(

@@ -20,6 +20,8 @@ from services.admin.roles import Role
 TOKEN = re.compile(r"ek_([a-z0-9]{1,16})_([0-9a-f]{64})")
 FIRST = "first"
 """The key that is made when there is none; two services that start at once cannot both make it."""
+FIRST_LIFETIME = dt.timedelta(days=7)
+"""How long that key is in force. It stands in whatever keeps the output of a first start: time enough to give others in its place."""
 NO_SECRET = "-" * 64
 """Kept of no secret: a digest has no such character."""
 NOTED_EVERY = dt.timedelta(minutes=1)
@@ -63,12 +65,12 @@ def create_key(
 
 
 def create_first_key(engine: Engine) -> NewKey | None:
-    """Give a key of the role admin where no key was ever given, None otherwise."""
+    """Give a key of the role admin, for a week, where no key was ever given; None otherwise."""
     with Session(engine) as session:
         if session.scalar(select(exists().select_from(ApiKey))):
             return None
     try:
-        return create_key(engine, "first key", Role.ADMIN, "first start", key=FIRST)
+        return create_key(engine, "first key", Role.ADMIN, "first start", FIRST_LIFETIME, FIRST)
     except IntegrityError:
         return None
 

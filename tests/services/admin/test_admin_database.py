@@ -29,6 +29,7 @@ def test_the_first_key_is_given_once_and_revoked_for_good(engine):
     first = create_first_key(engine)
     assert first is not None
     assert (check_token(engine, first.token).role, create_first_key(engine)) == ("admin", None)
+    assert (first.key.expires_at - first.key.created_at).days == 7
     revoke_key(engine, first.key.key)
     with pytest.raises(NotSignedIn, match="revoked"):
         check_token(engine, first.token)
