@@ -187,6 +187,11 @@ def registry_section(config: ChainConfig) -> Section:
         champion = alias_version(head.title, CHAMPION)
         words = "; ".join(newest[0].reasons) if newest else "nothing was asked"
         section.rows.append([head.title, f"version {champion}" if champion else "none", words])
+    if not config.gate.above_commonest:
+        section.limits.append(
+            "The gate of this run lets a model pass that is no better than always answering the commonest class, so that its map can be "
+            "looked at: that a model serves here does not say that it has learned anything. By default the gate refuses such a model."
+        )
     return section
 
 

@@ -31,3 +31,9 @@ def test_the_newest_decision_on_each_model_is_told_and_nothing_is_asked(engine):
     section = registry_section(read_chain(shipped("chains/world.yaml")))
     assert section.rows == [["landcover-scenes", "none", "nothing was asked"], ["landcover", "none", "passed: mIoU 0.6"]]
     assert len(decisions(engine)) == 2
+    assert section.limits == []
+
+
+def test_a_gate_that_lets_a_model_pass_that_learned_nothing_says_so(engine):
+    (words,) = registry_section(read_chain(shipped("chains/samples.yaml"))).limits
+    assert words.startswith("The gate of this run lets a model pass that is no better than always answering the commonest class")
