@@ -66,32 +66,46 @@ class Process:
 
 
 def _group(number: int, folder: Path) -> list[int]:
-    """Return the processes of a group that work in a folder. Source: proc_pid_stat(5), fields 3 (state) and 5 (group)."""
+    """Return the processes of a group that work in a folder. Source: proc_pid_stat(5), field 5 (group)."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if fields[0] not in "ZX" and int(fields[2]) == number and (entry / "cwd").resolve().is_relative_to(folder.resolve()):
+            if not _has_ended(fields) and int(fields[2]) == number and _works_in(entry, folder.resolve()):
                 found.append(int(entry.name))
         except OSError:  # it has just ended, or is another user's
             continue
     return found
 
 
+def _works_in(process: Path, folder: Path) -> bool:
+    """Say whether one of a process's threads works in a folder, or none works anywhere any more: then it is about to end."""
+    places = []
+    for thread in (process / "task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has ended, which the first one can before the others
+            places.append((thread / "cwd").readlink())
+    return not places or any(place.is_relative_to(folder) for place in places)
+
+
 def start_mark(pid: int) -> str | None:
-    """Return the mark of a process that runs, None where there is none.
-
-    A process whose first thread has ended already holds its files and ports until the last one has.
-
-    Source: proc_pid_stat(5), fields 3 (state), 20 (threads) and 22 (start).
-    """
+    """Return the mark of a process that runs, None where there is none. Source: proc_pid_stat(5), field 22 (start)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    ended = fields[0] in "ZX" and int(fields[17]) <= 1
-    return None if ended else f"{boot}/{fields[19]}"
+    return None if _has_ended(fields) else f"{boot}/{fields[19]}"
+
+
+def _has_ended(fields: list[str]) -> bool:
+    """Say whether a process is over: one whose first thread has ended holds its files and ports until the last one has.
+
+    Args:
+        fields: of its stat file, from the third on.
+
+    Source: proc_pid_stat(5), fields 3 (state) and 20 (threads).
+    """
+    return fields[0] in "ZX" and int(fields[17]) <= 1
 
 
 def start(command: list[str], environment: dict[str, str], folder: Path, log_file: Path) -> Process:

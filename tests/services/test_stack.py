@@ -266,6 +266,15 @@ def test_after_a_crash_a_start_that_fails_is_tried_again(up, place, monkeypatch)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call is that of x86-64")
+def test_a_remnant_holds_its_port_until_its_last_thread_has_ended(up, place):
+    threads = THREADS_THAT_END_LATER.replace("2.0", "60")
+    (first,) = up(small_server(script=f"import os\nif os.fork(): os.wait()\n{threads}"))
+    os.kill(first.pid, signal.SIGKILL)
+    (second,) = up(small_server())
+    assert (second.state, second.address) == ("started", first.address)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call is that of x86-64")
 def test_a_process_is_alive_until_its_last_thread_has_ended(place):
     port = free_port()
     place.folder("small").mkdir(parents=True)
