@@ -36,7 +36,7 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
     """
     arguments = [str(chain), str(data), str(catalogue), root, str(os.getpid())]
     command = [sys.executable, "-m", "services.demo.pipeline_process", *arguments]
-    step, began, words, failure = "pipeline", time.monotonic(), LastWords(), None
+    step, at_work, began, words, failure = "pipeline", False, time.monotonic(), LastWords(), None
     whole = run / "pipeline.log"
     with whole.open("a") as log:
         process = subprocess.Popen(
@@ -55,16 +55,16 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
                 log.flush()
                 plain = COLOUR.sub("", line.rstrip("\n"))
                 if found := STARTED.search(plain):
-                    step, began, words = found[1], time.monotonic(), LastWords()
+                    step, at_work, began, words = found[1], True, time.monotonic(), LastWords()
                 elif (found := ENDED.search(plain)) and found[2] == "SUCCESS":
-                    took = time.monotonic() - began
+                    at_work, took = False, time.monotonic() - began
                     add_time(run, step, took)
                     console.print(f"  {step:<22} {took:6.1f} s")
                 elif found and failure is None:  # Kubeflow goes on with steps that do not hang on it
                     failure = words.failure(step, whole)
                 else:
                     words.hear(plain)
-                    if found := PROGRESS.match(plain):
+                    if at_work and (found := PROGRESS.match(plain)):  # Kubeflow lists a step's outputs alike, after it
                         console.print(f"    {found[1]}", style="dim")
             code = process.wait()
         finally:
