@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from eartheye.contracts.messages import JobRequest
 from eartheye.errors import InvalidConfig, UserError
+from eartheye.wording import counted
 from services.admin.jobs.queries import list_jobs
 from services.admin.jobs.schemas import JobOut
 from services.admin.jobs.service import submit
@@ -107,7 +108,7 @@ def _show(job: JobOut) -> None:
             state_badge(job.state)
         share = job.blocks.ended / job.blocks.total if job.blocks.total else 0.0
         ui.linear_progress(share, show_value=False, size="8px").style("width: 140px").props("rounded")
-        ui.label(f"{job.blocks.ended} of {job.blocks.total} blocks").classes("quiet").style("width: 120px")
+        ui.label(f"{job.blocks.ended:,} of {counted(job.blocks.total, 'block')}").classes("quiet").style("width: 120px")
         ui.label(f"{job.request.model} {job.model_version or ''}").classes("quiet").style("width: 140px")
         ui.label(f"{job.asked_at:%Y-%m-%d %H:%M}").classes("quiet").style("width: 130px")
         ui.label(job.reason or "").classes("quiet ellipsis")
