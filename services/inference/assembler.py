@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from eartheye.bus import Bus
 from eartheye.contracts import Map
 from eartheye.contracts.messages import JOB_ASSEMBLIES, Assembly, JobRequest
+from eartheye.database import answering
 from eartheye.errors import BusUnavailable, CorruptBulk, MissingBulk, StoreUnavailable, UserError
 from eartheye.store import Bulk, Folder
 from eartheye.telemetry import get_logger
@@ -51,17 +52,19 @@ class Assembler:
 
         Raises:
             StoreUnavailable: the map is still to be built, or blocks are still to be removed.
+            DatabaseUnavailable: the same.
         """
-        with Session(self._engine, expire_on_commit=False) as session:
-            job = session.get(Job, assembly.job)
-            if job is None or job.plan != assembly.plan:
-                return
-            state, plan = job.state, session.get_one(Plan, assembly.plan)
-            blocks = session.scalars(select(Block).where(Block.plan == plan.plan).order_by(Block.id)).all()
-        if state == "assembling":
-            state = self._assemble(job, plan, blocks)
-        if state == "done":
-            self._clear(plan)
+        with answering(self._engine):
+            with Session(self._engine, expire_on_commit=False) as session:
+                job = session.get(Job, assembly.job)
+                if job is None or job.plan != assembly.plan:
+                    return
+                state, plan = job.state, session.get_one(Plan, assembly.plan)
+                blocks = session.scalars(select(Block).where(Block.plan == plan.plan).order_by(Block.id)).all()
+            if state == "assembling":
+                state = self._assemble(job, plan, blocks)
+            if state == "done":
+                self._clear(plan)
 
     def _assemble(self, job: Job, plan: Plan, blocks: Sequence[Block]) -> str:
         """Build a map, and return the state of its job."""

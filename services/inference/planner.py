@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
 from eartheye.contracts.messages import JOB_OUTCOMES, JOB_REQUESTS, JOB_RESULTS, BlockOutcome, JobCommand, JobRequest, JobResult
+from eartheye.database import answering
 from eartheye.errors import BusUnavailable, RequestRejected, StoreUnavailable, TrackingUnavailable, UnknownModel, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
@@ -76,8 +77,9 @@ class Planner:
 
         Raises:
             RequestRejected: it contradicts what is there.
+            DatabaseUnavailable: it is still to be noted.
         """
-        with Session(self._engine) as session, session.begin():
+        with answering(self._engine), Session(self._engine) as session, session.begin():
             match message:
                 case JobRequest():
                     self._note(session, message)
@@ -148,7 +150,8 @@ class Planner:
                 turned()
                 news.clear()
                 try:
-                    look()
+                    with answering(self._engine):
+                        look()
                 except UserError as error:
                     log.warning(str(error))
                     ended.wait(PAUSE_S)
