@@ -18,7 +18,7 @@ def renamed(words: str, names: Mapping[str, str]) -> str:
     if not names:
         return words
     paths = sorted(names, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, paths)), lambda found: names[found[0]], words)
+    return re.sub(rf"(?:{'|'.join(map(re.escape, paths))})(?!\w)", lambda found: names[found[0]], words)
 
 
 @contextmanager
