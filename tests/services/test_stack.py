@@ -268,8 +268,11 @@ def test_after_a_crash_a_start_that_fails_is_tried_again(up, place, monkeypatch)
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call is that of x86-64")
 def test_a_remnant_holds_its_port_until_its_last_thread_has_ended(up, place):
     threads = THREADS_THAT_END_LATER.replace("2.0", "60")
-    (first,) = up(small_server(script=f"import os\nif os.fork(): os.wait()\n{threads}"))
+    server = small_server(script=f"import os\nif os.fork(): os.wait()\n{threads}")
+    (first,) = up(server)
     os.kill(first.pid, signal.SIGKILL)
+    while look(server, place).state != "died":
+        time.sleep(0.01)
     (second,) = up(small_server())
     assert (second.state, second.address) == ("started", first.address)
 
