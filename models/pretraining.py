@@ -53,7 +53,7 @@ class SelfSupervised(nn.Module):
         backbone: of the student; the teacher starts as its copy.
         head: size of the heads.
         centring: how the teacher's outputs become targets: "sinkhorn_knopp" (DINOv2's large models) or "moving_average" (DINO).
-        global_to_global: also compare the student's global views with the teacher's other global view (see `class_token`).
+        global_to_global: also compare the student's global views with the teacher's other global view: DINO's, not the report's.
 
     Source: CG-EarthEye report, equations (2) to (5); DINO, iBOT and DINOv2 for what it does not print.
     """
@@ -64,7 +64,7 @@ class SelfSupervised(nn.Module):
         head: ProjectionSpec,
         centring: Centring = "sinkhorn_knopp",
         *,
-        global_to_global: bool = True,
+        global_to_global: bool = False,
     ) -> None:
         super().__init__()
         self.student = Network(backbone, head)

@@ -77,6 +77,9 @@ class PretrainConfig(BaseModel):
     head: HeadConfig = HeadConfig()
     centring: Literal["sinkhorn_knopp", "moving_average"] = "sinkhorn_knopp"
     """How the teacher is kept from collapsing. Source: DINOv2."""
+    global_to_global: bool = False
+    """Whether the class tokens of the student's global views learn from the teacher's other global view, too. Source: the report, whose
+    equation (2) has the student's local views alone; DINO and DINOv2 compare the global views as well."""
     teacher_temperature: float = Field(0.07, gt=0)
     """How sharp the teacher's targets are: lower is sharper. Source: DINOv2."""
     teacher_temperature_start: float = Field(0.04, gt=0)

@@ -37,7 +37,8 @@ class Training:
         torch.manual_seed(config.seed)
         spec = dataclasses.replace(SIZES[config.size], in_channels=in_channels)
         backbone = VisionTransformer(spec, config.views.global_px)
-        self.model = SelfSupervised(backbone, ProjectionSpec(**config.head.model_dump()), config.centring).to(device)
+        head = ProjectionSpec(**config.head.model_dump())
+        self.model = SelfSupervised(backbone, head, config.centring, global_to_global=config.global_to_global).to(device)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model.student), lr=0.0, fused=True)
 
     def advance(self, views: Views) -> dict[str, float]:

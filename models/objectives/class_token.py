@@ -1,9 +1,9 @@
 """The loss over class tokens: L1, equation (2) of the CG-EarthEye report.
 
-Equation (2) sums over the teacher's two global views and the student's local views, quarters included. DINO and DINOv2 also
-compare each global view of the student with the *other* global view of the teacher, and take the mean over all pairs instead of
-the sum, so that the loss does not grow with the number of views. Both are done here; `global_to_global=False` keeps to the letter
-of equation (2), up to the constant number of pairs. A view is never compared with itself.
+Equation (2) sums over the teacher's two global views and the student's local views, quarters included. Here it is the mean over
+these pairs, as in DINO, so that the loss does not grow with the number of views: the sum up to a constant. DINO and DINOv2 also
+compare each global view of the student with the *other* global view of the teacher, which `global_to_global=True` adds. A view is
+never compared with itself.
 
 Letters: G views of the teacher, V views of the student (its first G are the same ones), B images, K prototypes.
 """

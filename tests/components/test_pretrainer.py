@@ -20,7 +20,7 @@ from components.pretrainer.config import HeadConfig, PretrainConfig, ViewsConfig
 from components.pretrainer.loader import ViewLoader
 from components.pretrainer.run import Resources, pretrain
 from components.pretrainer.sites import choose_sites
-from components.pretrainer.training import FIGURES, parameter_groups
+from components.pretrainer.training import FIGURES, Training, parameter_groups
 from eartheye.contracts import ModelPackage
 from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, NotEnoughTiles, NotFinished, TrainingDiverged
 from eartheye.store import Folder
@@ -67,6 +67,11 @@ def trained(tmp_path_factory, mlflow, tiles, curated):
 def chosen(tiles, holdout=None, dropped=()):
     cut = TileSet(tiles).cut
     return choose_sites(TileSet(tiles), pd.DataFrame({"tile": cut["tile"], "keep": ~cut["tile"].isin(dropped)}), holdout)
+
+
+def batch(tiles):
+    """Views of four sites."""
+    return next(iter(ViewLoader(TileSet(tiles), chosen(tiles), CONFIG.views, batch_size=4, seed=3, threads=1).batches(0, 1)))
 
 
 def test_the_package_says_what_the_backbone_was_trained_on(trained, tiles):
@@ -241,6 +246,18 @@ def test_views_show_one_site_and_its_other_quarters(tiles):
     shown = loader.views(0, 7).tiles
     assert len(set(shown[:2].tolist())) == 1
     assert sorted(set(shown.tolist())) == [28, 29, 30, 31]
+
+
+@pytest.mark.parametrize(("asked", "moves"), [({}, False), ({"global_to_global": True}, True)])
+def test_the_class_loss_is_of_local_views_unless_global_ones_are_asked_for(tiles, asked, moves):
+    """Equation (2) has no term in which the student's class token of a global view, masked as it is, appears."""
+    views = batch(tiles)
+    training = Training(CONFIG.model_copy(update=asked), 3, torch.device("cpu"))
+    first, other = (
+        training.model.losses(views.global_views, masks, views.local_views, teacher_temperature=0.05)
+        for masks in (views.masks, ~views.masks)
+    )
+    assert (first.cls.item() != other.cls.item()) == moves
 
 
 def test_only_matrices_decay():

@@ -32,7 +32,9 @@ def model():
     return SelfSupervised(VisionTransformer(TINY, 32), HEAD)
 
 
-def test_the_losses_are_those_of_views_one_by_one(model, batch):
+@pytest.mark.parametrize("asked", [{}, {"global_to_global": False}, {"global_to_global": True}])
+def test_the_losses_are_those_of_views_one_by_one(batch, asked):
+    model = SelfSupervised(VisionTransformer(TINY, 32), HEAD, **asked)
     global_views, masks, local_views = batch
     losses = model.losses(*batch, teacher_temperature=0.05)
     with torch.no_grad():
@@ -41,7 +43,8 @@ def test_the_losses_are_those_of_views_one_by_one(model, batch):
         tokens = [view.cls for view in masked] + [model.student.backbone(view).cls for view in local_views]
         student = torch.stack([model.student.class_head(view) for view in tokens])
         targets = sinkhorn_knopp(model.teacher.class_head(torch.cat([view.cls for view in teacher])), 0.05)
-        cls = class_token_loss(student, targets.unflatten(0, (2, 6)), view_pairs(2, 4, global_to_global=True))
+        pairs = view_pairs(2, 4, global_to_global=asked.get("global_to_global", False))  # where nothing is said, equation (2) of the report
+        cls = class_token_loss(student, targets.unflatten(0, (2, 6)), pairs)
         seen, hidden = (torch.cat([view.patches for view in views])[masks.flatten(0, 1)] for views in (teacher, masked))
         patch_targets = sinkhorn_knopp(model.teacher.patch_head(seen), 0.05)
         patch = masked_patch_loss(model.student.patch_head(hidden), patch_targets, masks.flatten(0, 1))
