@@ -2,10 +2,10 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from components.curator.config import CuratorConfig
 from components.evaluator.config import EvaluatorConfig
@@ -27,7 +27,7 @@ class SamplingConfig(BaseModel):
     model_config = MODEL
 
     title: str = Field(pattern=NAME)
-    """Names its folder: `sampling/TITLE`. The tiler cuts at the sites of `tiles`."""
+    """Names its folder: `sampling/TITLE`. The tiler cuts at the sites of the one titled `tiles`."""
     cells: CellsConfig = CellsConfig()
     sampler: SamplerConfig
 
@@ -78,7 +78,7 @@ class ChainConfig(BaseModel):
 
     name: str = Field(pattern=NAME)
     samplings: tuple[SamplingConfig, ...] = Field(min_length=1)
-    """One of them is called `tiles`."""
+    """One of them is titled `tiles`."""
     tiler: TilerConfig = TilerConfig()
     tiling_pods: int = Field(1, ge=1)
     """Pods that cut tiles at the same time. The tiles do not depend on it; more than there are parts of `tiler.part_tiles` have nothing to
@@ -91,6 +91,20 @@ class ChainConfig(BaseModel):
     maps: tuple[MapConfig, ...] = ()
     gate: GatePolicy = GatePolicy()
     """What the registry of a demonstration asks; a platform that runs has its own (`EARTHEYE_GATE`), and does not ask the pipeline."""
+
+    @model_validator(mode="after")
+    def _titles_fit_together(self) -> Self:
+        for part in ("samplings", "heads", "maps"):
+            titles = [given.title for given in getattr(self, part)]
+            if twice := sorted({title for title in titles if titles.count(title) > 1}):
+                raise InvalidConfig(f"two {part} are titled '{twice[0]}' and would share a folder: give each its own title")
+        if "tiles" not in {sampling.title for sampling in self.samplings}:
+            raise InvalidConfig("no sampling is titled 'tiles': title so the one at whose sites the tiler is to cut")
+        models = sorted(head.title for head in self.heads)
+        for wanted in self.maps:
+            if wanted.model not in models:
+                raise InvalidConfig(f"map '{wanted.title}': no head is titled '{wanted.model}': add it, or name one of {models}")
+        return self
 
     def of_steps(self) -> dict[str, dict[str, Any]]:
         """Return the configuration of each step that runs once.
@@ -139,3 +153,5 @@ def read_chain(path: Path) -> ChainConfig:
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise InvalidConfig(f"{path}: {reasons}") from None
+    except InvalidConfig as error:
+        raise InvalidConfig(f"{path}: {error}") from None

@@ -55,7 +55,7 @@ def run_demo(
     Raises:
         InvalidSettings: another demonstration is at work in the folder.
         InvalidCatalogue: the data folder has no catalogue.
-        InvalidConfig: a map is of a scene that the catalogue lacks, or with a model that the chain does not train.
+        InvalidConfig: the chain is malformed, or has a map of a scene that the catalogue lacks.
         StepFailed: a step of the pipeline ended with an error that the user can act on.
         RuntimeError: a step of the pipeline ended by a fault.
     """
@@ -115,17 +115,15 @@ def choose_inputs(run: Path, data: Path | None, catalogue: Path | None, chain: P
 
 
 def check_maps(config: ChainConfig, inputs: Inputs) -> None:
-    """Refuse a map that the report could not be written on: of a scene that nothing is known of, or with a model of no head.
+    """Refuse a map that the report could not be written on: of a scene that nothing is known of.
 
     Raises:
         InvalidConfig: which map, and what to change.
     """
-    scenes, models = {scene.path for scene in read_catalogue(inputs.catalogue).scenes}, {head.title for head in config.heads}
+    scenes = {scene.path for scene in read_catalogue(inputs.catalogue).scenes}
     for wanted in config.maps:
         if wanted.scene not in scenes:
             raise InvalidConfig(f"map '{wanted.title}': {wanted.scene} is no scene of {inputs.catalogue}: add it there, or name another")
-        if wanted.model not in models:
-            raise InvalidConfig(f"map '{wanted.title}': no head of {inputs.chain} is titled '{wanted.model}': name one of {sorted(models)}")
 
 
 def shipped(name: str) -> Path:

@@ -61,9 +61,7 @@ def test_steps_with_side_effects_are_never_cached(definition):
 
 @pytest.mark.parametrize("name", ["world.yaml", "samples.yaml"])
 def test_the_chains_that_come_with_the_package_are_valid(name):
-    chain = read_chain(CHAINS / name)
-    assert any(sampling.title == "tiles" for sampling in chain.samplings)
-    assert {wanted.model for wanted in chain.maps} <= {head.title for head in chain.heads}
+    assert read_chain(CHAINS / name).maps
 
 
 def test_steps_get_what_was_set_without_defaults_and_their_folders():
@@ -101,4 +99,39 @@ def test_a_malformed_chain_is_named(text, words, tmp_path):
     path = tmp_path / "chain.yaml"
     path.write_text(text)
     with pytest.raises(InvalidConfig, match=words):
+        read_chain(path)
+
+
+TILES = {"title": "tiles", "sampler": {"target_sites": 5}}
+HEAD = {"finetuner": {"title": "landcover", "task": "scenes"}}
+MAP = {"title": "autumn", "model": "landcover", "scene": "autumn.tif"}
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"samplings": [TILES | {"title": "world"}]}, "no sampling is titled 'tiles': title so the one at whose sites the tiler is to cut"),
+        ({"samplings": [TILES, TILES]}, "two samplings are titled 'tiles' and would share a folder: give each its own title"),
+        ({"heads": [HEAD, HEAD]}, "two heads are titled 'landcover' and would share a folder: give each its own title"),
+        ({"maps": [MAP, MAP | {"scene": "spring.tif"}]}, "two maps are titled 'autumn' and would share a folder: give each its own title"),
+        ({"maps": [MAP | {"model": "roofs"}]}, r"map 'autumn': no head is titled 'roofs': add it, or name one of ['landcover']"),
+    ],
+    ids=["no tiles", "samplings", "heads", "maps", "model"],
+)
+def test_parts_that_do_not_fit_together_are_refused_with_what_to_change(part, words, tmp_path):
+    whole = {"name": "small", "samplings": [TILES], "heads": [HEAD], "maps": [MAP]}
+    path = tmp_path / "chain.yaml"
+    path.write_text(yaml.safe_dump(whole))
+    assert read_chain(path).maps[0].title == "autumn"
+    path.write_text(yaml.safe_dump(whole | part))
+    with pytest.raises(InvalidConfig) as refused:
+        read_chain(path)
+    assert str(refused.value) == f"{path}: {words}"
+
+
+@pytest.mark.parametrize("title", ["a/b", "..", "two words"])
+def test_a_title_that_names_no_folder_is_refused(title, tmp_path):
+    path = tmp_path / "chain.yaml"
+    path.write_text(yaml.safe_dump({"name": "small", "samplings": [TILES, TILES | {"title": title}], "heads": []}))
+    with pytest.raises(InvalidConfig, match=r"samplings\.1\.title: String should match pattern"):
         read_chain(path)
