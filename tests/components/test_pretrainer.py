@@ -1,5 +1,6 @@
 """Pretraining on real tiles: what it leaves, what it refuses, and that an interruption changes nothing."""
 
+import copy
 import dataclasses
 import json
 import math
@@ -40,6 +41,7 @@ CONFIG = PretrainConfig(
     precision="float32",
     holdout=SplitConfig(test_share=0.3, validation_share=0.0),
 )
+CPU = torch.device("cpu")
 EACH_STEP = Resources(device="cpu", loader_threads=2, checkpoint_every_s=0, checkpoint_share=math.inf)
 SELDOM = Resources(device="cpu", loader_threads=1, checkpoint_every_s=3600)
 
@@ -86,7 +88,7 @@ def test_the_package_says_what_the_backbone_was_trained_on(trained, tiles):
 
 
 def test_the_package_holds_the_teacher(trained):
-    teacher = checkpoints.newest(trained / "checkpoint", ModelPackage.read(trained / "backbone").made_from, torch.device("cpu"))
+    teacher = checkpoints.newest(trained / "checkpoint", ModelPackage.read(trained / "backbone").made_from, CPU)
     weights = read_weights(Path(trained.root) / "backbone" / "model.safetensors")
     assert all(torch.equal(tensor, teacher["model"][f"teacher.backbone.{name}"]) for name, tensor in weights.items())
     tokens = load_backbone(trained / "backbone")(torch.zeros(1, 3, 56, 56))
@@ -208,7 +210,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "step-00000001" / "state.pt"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(Exception, match="SHA-256"):
-        checkpoints.newest(folder, "abc", torch.device("cpu"))
+        checkpoints.newest(folder, "abc", CPU)
 
 
 def test_a_training_that_diverges_stops_with_its_last_checkpoint_in_place(tiles, curated, tmp_path):
@@ -252,12 +254,50 @@ def test_views_show_one_site_and_its_other_quarters(tiles):
 def test_the_class_loss_is_of_local_views_unless_global_ones_are_asked_for(tiles, asked, moves):
     """Equation (2) has no term in which the student's class token of a global view, masked as it is, appears."""
     views = batch(tiles)
-    training = Training(CONFIG.model_copy(update=asked), 3, torch.device("cpu"))
+    training = Training(CONFIG.model_copy(update=asked), 3, CPU)
     first, other = (
         training.model.losses(views.global_views, masks, views.local_views, teacher_temperature=0.05)
         for masks in (views.masks, ~views.masks)
     )
     assert (first.cls.item() != other.cls.item()) == moves
+
+
+def test_a_step_is_adamw_on_the_clipped_gradient_and_then_the_teacher_follows(tiles):
+    """Two of two steps, beside the same by hand: learning rate, decay by kind of parameter, temperature and momentum as configured."""
+    views = batch(tiles)
+    training = Training(CONFIG.model_copy(update={"steps": 2, "teacher_temperature_warmup": 0.5, "clip_gradient": 0.5}), 3, CPU)
+    by_hand = copy.deepcopy(training.model)
+    named = dict(by_hand.student.named_parameters())
+    kinds = [[], []]
+    for name, parameter in named.items():
+        kinds[parameter.ndim < 2 or name.endswith("_token") or name.endswith("pos_embed")].append(parameter)
+    adamw = torch.optim.AdamW([{"params": kind} for kind in kinds])
+    # halfway along the cosine at the second step; 4 of 1024 sites: a sixteenth of the learning rate
+    for rate, decay, temperature in ((4e-3 / 16, 0.04, 0.04), ((4e-3 + 1e-6) / 32, 0.22, 0.07)):
+        figures = training.advance(views)
+        losses = by_hand(*views[:3], temperature)
+        adamw.zero_grad()
+        losses.total.backward()
+        norm = torch.stack([parameter.grad.norm() for parameter in named.values()]).norm()
+        assert norm > 0.5
+        for parameter in named.values():
+            parameter.grad.mul_(0.5 / norm)
+        for group, of_kind in zip(adamw.param_groups, (decay, 0.0), strict=True):
+            group.update(lr=rate, weight_decay=of_kind)
+        adamw.step()
+        with torch.no_grad():
+            for teacher, student in zip(by_hand.teacher.parameters(), by_hand.student.parameters(), strict=True):
+                teacher.copy_(0.9 * teacher + 0.1 * student)
+        assert [figures[name] for name in ("loss", "class_loss", "patch_loss", "gradient_norm", "learning_rate")] == pytest.approx(
+            [losses.total.item(), losses.cls.item(), losses.patch.item(), norm.item(), rate], rel=1e-4
+        )
+        torch.testing.assert_close(dict(training.model.named_parameters()), dict(by_hand.named_parameters()), rtol=1e-6, atol=1e-7)
+    assert training.step == 2
+
+
+@pytest.mark.parametrize(("sites", "rate"), [(1024, 4e-3), (256, 2e-3), (4096, 8e-3)])
+def test_the_learning_rate_goes_with_the_root_of_the_batch(sites, rate):
+    assert Training(CONFIG.model_copy(update={"batch_size": sites}), 3, CPU).schedules()[0] == pytest.approx(rate)
 
 
 def test_only_matrices_decay():
