@@ -9,6 +9,19 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from eartheye.errors import ConflictingOutput, NewerManifest, NotFinished, UnreadableManifest
 from eartheye.store import Folder
 
+NAMES = ("manifest.json", "model.json", "serving.json", "world.json")
+"""What manifests are called; a folder has one of them."""
+CONTENTS = {
+    "curated": "curated tiles",
+    "checkpoint": "a checkpoint",
+    "model": "a model",
+    "report": "a report",
+    "serving": "a serving package",
+    "map": "a map",
+    "world": "a synthetic world",
+}
+"""What a folder holds, where the kind in its manifest does not say it as a sentence has it."""
+
 
 class Manifest(BaseModel):
     """Written by a stage after all of its bulk; a stage without one is not done.
@@ -32,21 +45,21 @@ class Manifest(BaseModel):
             NewerManifest: a newer release wrote it.
             UnreadableManifest: it is of another kind, or not whole.
         """
+        wanted, _, known = str(cls.model_fields["kind"].default).partition("/")
         if (data := folder.read(cls.name)) is None:
+            if other := _kind_in(folder):
+                raise _wrong_kind(folder, other, wanted)
             raise NotFinished(f"{folder.root} is not finished: run the step that makes it first")
         where = f"{folder.root}/{cls.name}"
-        try:
-            fields = json.loads(data)
-            given, _, version = str(fields["kind"]).partition("/")
-        except (ValueError, TypeError, KeyError):
-            raise UnreadableManifest(f"{where} is not a manifest: delete the folder and run its step again") from None
-        wanted, _, known = str(cls.model_fields["kind"].default).partition("/")
+        if (found := _kind_of(data)) is None:
+            raise UnreadableManifest(f"{where} is not a manifest: delete the folder and run its step again")
+        given, _, version = found.partition("/")
         if given != wanted:
-            raise UnreadableManifest(f"{where} describes '{given}', not '{wanted}': give the folder of the right step")
+            raise _wrong_kind(folder, given, wanted)
         if version.isdecimal() and int(version) > int(known):
             raise NewerManifest(f"{where} has schema {given}/{version}, this release reads up to {wanted}/{known}: upgrade EarthEye")
         try:
-            return cls.model_validate(fields)
+            return cls.model_validate(json.loads(data))
         except ValidationError as error:
             first = error.errors()[0]
             raise UnreadableManifest(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -87,3 +100,22 @@ def digest(step: str, config: BaseModel, *inputs: str) -> str:
     """
     facts = [step, config.model_dump(mode="json", exclude_defaults=True), *inputs]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _kind_of(data: bytes) -> str | None:
+    """Return the kind that a manifest names, None where the bytes are none."""
+    try:
+        return str(json.loads(data)["kind"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _kind_in(folder: Folder) -> str | None:
+    """Return what a folder holds, by the first manifest that it has under any name; None where it has none."""
+    kinds = (_kind_of(data) for name in NAMES if (data := folder.read(name)))
+    return next((kind.partition("/")[0] for kind in kinds if kind), None)
+
+
+def _wrong_kind(folder: Folder, given: str, wanted: str) -> UnreadableManifest:
+    holds, needed = CONTENTS.get(given, given), CONTENTS.get(wanted, wanted)
+    return UnreadableManifest(f"{folder.root} is a folder of {holds}, not of {needed}: give the folder of {needed}")
