@@ -189,6 +189,10 @@ class UnknownModel(TrackingUnavailable):
     """The registry does not hold the model, or the model has no such alias."""
 
 
+class OutputBusy(Outage):
+    """Another process writes to the output folder at present."""
+
+
 class RequestRejected(UserError):
     """A request was refused, with the reason."""
 

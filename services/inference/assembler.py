@@ -10,9 +10,10 @@ from eartheye.bus import Bus
 from eartheye.contracts import Map
 from eartheye.contracts.messages import JOB_ASSEMBLIES, Assembly, JobRequest
 from eartheye.database import answering
-from eartheye.errors import BusUnavailable, CorruptBulk, MissingBulk, StoreUnavailable, UserError
+from eartheye.errors import BusUnavailable, CorruptBulk, MissingBulk, OutputBusy, StoreUnavailable, UserError
 from eartheye.store import Bulk, Folder
 from eartheye.telemetry import get_logger
+from eartheye.turn import turn
 from services.inference.block_states import reopen_block
 from services.inference.earlier_maps import earlier_raster
 from services.inference.map_folder import build_map
@@ -53,6 +54,7 @@ class Assembler:
         Raises:
             StoreUnavailable: the map is still to be built, or blocks are still to be removed.
             DatabaseUnavailable: the same.
+            OutputBusy: a map is being written to the job's output; this one is still to be built.
         """
         with answering(self._engine):
             with Session(self._engine, expire_on_commit=False) as session:
@@ -62,7 +64,10 @@ class Assembler:
                 state, plan = job.state, session.get_one(Plan, assembly.plan)
                 blocks = session.scalars(select(Block).where(Block.plan == plan.plan).order_by(Block.id)).all()
             if state == "assembling":
-                state = self._assemble(job, plan, blocks)
+                with turn(self._engine, f"map in {job.output}") as ours:  # one whose job was cancelled may still be written
+                    if not ours:
+                        raise OutputBusy(f"a map is being written to {job.output}: job '{job.job}' waits until it is there")
+                    state = self._assemble(job, plan, blocks)
             if state == "done":
                 self._clear(plan)
 

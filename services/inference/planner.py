@@ -20,6 +20,7 @@ from services.inference.config import PlannerConfig
 from services.inference.dispatch import dispatch, doubt_sendings
 from services.inference.intake import note_outcome, note_request, obey
 from services.inference.outcomes import release_work
+from services.inference.output import see_output_free
 from services.inference.planning import plan_job, store_plan
 from services.inference.results import end_job, tell_results
 from services.inference.tables import Job, hold_job
@@ -124,9 +125,10 @@ class Planner:
         planned = plan_job(request, self._resolve, self._settings, self._config.block_px)
         plan, made = planned.plan, planned.made
         with Session(self._engine) as session, session.begin():
-            digest = store_plan(session, plan, planned.blocks)
             if (job := hold_job(session, name, "asked")) is None:
                 return
+            see_output_free(session, request, planned.admitted)
+            digest = store_plan(session, plan, planned.blocks)
             release_work(Folder(plan.work))
             job.plan, job.output, job.state = digest, planned.admitted.output, "running"
             if made:

@@ -14,12 +14,12 @@ from eartheye.database import answering, connect
 from eartheye.errors import UserError
 from eartheye.settings import Settings
 from eartheye.telemetry import PULSE, get_logger
+from eartheye.turn import turn
 from services.registry.decide import BY_BUS, Following, promote, roll_back
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
 from services.registry.standing import decision_on
 from services.registry.tables import Decision, OutboxItem
-from services.registry.turn import turn
 from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
@@ -138,7 +138,7 @@ class Registry:
                 self._news.clear()
                 well = False
                 try:
-                    with answering(self._engine), turn(self._engine) as ours:
+                    with answering(self._engine), turn(self._engine, "registry") as ours:
                         well = not ours or self.follow()
                         if ours and time.monotonic() >= next_reconcile_s:
                             next_reconcile_s = time.monotonic() + RECONCILE_S

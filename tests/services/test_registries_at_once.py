@@ -17,12 +17,12 @@ from eartheye.contracts import GatePolicy
 from eartheye.database import connect
 from eartheye.errors import TrackingUnavailable
 from eartheye.settings import Settings
+from eartheye.turn import turn
 from services.registry import outbox, service
 from services.registry.decide import BY_CALL
 from services.registry.record import new_decision, record
 from services.registry.service import Registry
 from services.registry.standing import decision_on, standing
-from services.registry.turn import turn
 from services.schema.migrate import upgrade
 from services.stack.broker import API_VERSION, embedded_broker
 
@@ -31,9 +31,9 @@ HOLDER = """
 import sys, time
 from eartheye.database import connect
 from eartheye.settings import Settings
-from services.registry.turn import turn
+from eartheye.turn import turn
 
-with turn(connect(Settings(database_url=sys.argv[1]))) as ours:
+with turn(connect(Settings(database_url=sys.argv[1])), "registry") as ours:
     print(ours, flush=True)
     time.sleep(600)
 """
@@ -129,17 +129,17 @@ def wait_until(holds):
 
 def test_one_at_a_time_has_the_turn(settings, engine):
     other = connect(settings)
-    with turn(engine) as first, turn(other) as second:
+    with turn(engine, "registry") as first, turn(other, "registry") as second:
         assert (first, second) == (True, False)
-    with turn(other) as second, turn(engine) as first:
+    with turn(other, "registry") as second, turn(engine, "registry") as first:
         assert (first, second) == (False, True)
     other.dispose()
 
 
 def test_a_block_that_fails_gives_the_turn_back(engine):
-    with pytest.raises(RuntimeError, match="in the block"), turn(engine):
+    with pytest.raises(RuntimeError, match="in the block"), turn(engine, "registry"):
         raise RuntimeError("in the block")
-    with turn(engine) as ours:
+    with turn(engine, "registry") as ours:
         assert ours
 
 
@@ -147,14 +147,14 @@ def test_the_turn_of_a_killed_process_is_free(settings, engine):
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, settings.database_url], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "True\n"
-        with turn(engine) as ours:
+        with turn(engine, "registry") as ours:
             assert not ours
     finally:
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
 
     def free():
-        with turn(engine) as ours:
+        with turn(engine, "registry") as ours:
             return ours
 
     wait_until(free)  # PostgreSQL sees the end of a connection a moment later
@@ -172,7 +172,7 @@ def test_two_registries_do_each_piece_of_work_once_and_one_at_a_time(settings, e
 
 
 def test_while_another_has_the_turn_decisions_wait_and_are_followed_after_it(settings, engine, world):
-    with turn(engine) as ours, running(settings, 1):
+    with turn(engine, "registry") as ours, running(settings, 1):
         assert ours
         made = decide(engine, "landcover", 1)
         time.sleep(0.2)

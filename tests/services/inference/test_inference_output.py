@@ -2,16 +2,25 @@
 
 import datetime as dt
 import shutil
+import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
-from eartheye.contracts.messages import JobCommand
-from eartheye.errors import ConflictingOutput
+from eartheye.contracts import Map
+from eartheye.contracts.messages import Assembly, JobCommand
+from eartheye.database import connect
+from eartheye.errors import ConflictingOutput, OutputBusy
+from eartheye.store import Folder
+from services.inference import assembler
 from services.inference.admission import admit
+from services.inference.map_folder import build_map
 from services.inference.output import see_output_free
+from services.inference.tables import Job
+from services.schema.migrate import upgrade
 from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import Place
 
@@ -53,3 +62,52 @@ def test_a_map_takes_its_folder_for_as_long_as_it_lies_there(by_hand, own_place,
             ask("late", **changes)
     shutil.rmtree(own_place.root / "map")
     ask("late", bands=("red", "green", "blue"))
+
+
+def test_of_two_jobs_over_the_bus_with_one_output_the_second_is_rejected(by_hand, own_place):
+    folder = str(own_place.root / "map")
+    by_hand.ask(own_place.request("first", output=folder))
+    by_hand.ask(own_place.request("second", output=folder, min_area_m2=50.0))
+    by_hand.ask(own_place.request("same", output=folder))
+    rejected = by_hand.result("second")
+    assert (rejected.state, rejected.reason) == ("rejected", f"{folder} takes the map of job 'first': choose another folder")
+    assert [by_hand.finish(job).state for job in ("first", "same")] == ["done", "done"]
+    assert Map.read(Folder(folder)).made_from
+
+
+def test_two_assemblers_do_not_write_to_one_folder_at_once(own_place, database_url, monkeypatch):
+    own_place.settings = own_place.settings.model_copy(update={"database_url": database_url})
+    upgrade(connect(own_place.settings))
+    folder = own_place.root / "map"
+    building, go_on = threading.Event(), threading.Event()
+
+    def build_slowly(*arguments):
+        building.set()
+        assert go_on.wait(30)
+        return build_map(*arguments)
+
+    with Bus(own_place.settings) as bus:
+        by_hand = ByHand(own_place, bus)
+        by_hand.ask(own_place.request("first"))
+        by_hand.ask(own_place.request("second", min_area_m2=50.0))
+        assemblies = [Assembly(job=job, plan=by_hand.sent()[0].plan) for job in ("first", "second")]
+        by_hand.finish_blocks("first")
+        with Session(by_hand.engine) as session, session.begin():  # as two planners leave it that plan at the same moment
+            session.execute(update(Job).values(output=str(folder)))
+        monkeypatch.setattr(assembler, "build_map", build_slowly)
+        writer = threading.Thread(target=by_hand.assembler.handle, args=assemblies[:1])
+        writer.start()
+        try:
+            assert building.wait(30)
+            with pytest.raises(OutputBusy, match="job 'second' waits"):
+                assembler.Assembler(bus, connect(own_place.settings)).handle(assemblies[1])
+        finally:
+            go_on.set()
+            writer.join(30)
+        by_hand.assembler.handle(assemblies[1])
+        assert [by_hand.result(job).state for job in ("first", "second")] == ["done", "failed"]
+        assert "made from another input" in by_hand.result("second").reason
+    made = Map.read(Folder(folder))
+    assert made.job == "first"
+    for bulk in (made.raster, made.polygons, made.stac):
+        Folder(folder).open(bulk).close()
