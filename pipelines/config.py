@@ -77,8 +77,8 @@ class ChainConfig(BaseModel):
     model_config = MODEL
 
     name: str = Field(pattern=NAME)
-    samplings: tuple[SamplingConfig, ...] = Field(min_length=1)
-    """One of them is titled `tiles`."""
+    samplings: tuple[SamplingConfig, ...] = ()
+    """One of them is titled `tiles`. None where no scene is cut at sites: then the catalogue needs no land cover, elevation and regions."""
     tiler: TilerConfig = TilerConfig()
     tiling_pods: int = Field(1, ge=1)
     """Pods that cut tiles at the same time. The tiles do not depend on it; more than there are parts of `tiler.part_tiles` have nothing to
@@ -98,13 +98,21 @@ class ChainConfig(BaseModel):
             titles = [given.title for given in getattr(self, part)]
             if twice := sorted({title for title in titles if titles.count(title) > 1}):
                 raise InvalidConfig(f"two {part} are titled '{twice[0]}' and would share a folder: give each its own title")
-        if "tiles" not in {sampling.title for sampling in self.samplings}:
+        if self.samplings and "tiles" not in {sampling.title for sampling in self.samplings}:
             raise InvalidConfig("no sampling is titled 'tiles': title so the one at whose sites the tiler is to cut")
         models = sorted(head.title for head in self.heads)
         for wanted in self.maps:
             if wanted.model not in models:
                 raise InvalidConfig(f"map '{wanted.title}': no head is titled '{wanted.model}': add it, or name one of {models}")
         return self
+
+    def sites(self, root: str) -> str:
+        """Return the folder of the sites that the tiler cuts at, empty where none are drawn.
+
+        Args:
+            root: folder that takes the steps' folders.
+        """
+        return f"{root}/sampling/tiles/sites" if self.samplings else ""
 
     def of_steps(self) -> dict[str, dict[str, Any]]:
         """Return the configuration of each step that runs once.
@@ -121,7 +129,7 @@ class ChainConfig(BaseModel):
             root: folder that takes the steps' folders.
         """
         fields = self.model_dump(mode="json", exclude_defaults=True)
-        samplings = [{**given, **folders(f"{root}/sampling/{given['title']}", "cells", "sites")} for given in fields["samplings"]]
+        samplings = [{**given, **folders(f"{root}/sampling/{given['title']}", "cells", "sites")} for given in fields.get("samplings", [])]
         heads = [
             {"title": head.title, **given, **folders(f"{root}/heads/{head.title}", "model", "report", "serving")}
             for head, given in zip(self.heads, fields["heads"], strict=True)

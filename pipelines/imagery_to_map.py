@@ -27,7 +27,7 @@ def cut_among_pods(
     Args:
         data: folder of the data.
         catalogue: path of its catalogue.
-        sites: folder of the sites.
+        sites: folder of the sites; empty where no scene is cut at sites.
         config: of the tiler.
         pods: how many cut at the same time.
         tiles: where the tiles go.
@@ -35,7 +35,7 @@ def cut_among_pods(
     """
     plan = step(tiling_plan(data=data, catalogue=catalogue, sites=sites, config=config, pods=pods), after=after)
     with dsl.ParallelFor(plan.output, name="tiling-shares") as part:
-        cut = step(tile_share(data=data, catalogue=catalogue, sites=sites, config=part.config, share=part.share, tiles=tiles))
+        cut = step(tile_share(data=data, catalogue=catalogue, sites=part.sites, config=part.config, share=part.share, tiles=tiles))
     return step(tiler(data=data, catalogue=catalogue, sites=sites, config=config, tiles=tiles), after=cut)
 
 
@@ -49,7 +49,7 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
         chain: configuration of every step, as `pipelines.config.ChainConfig`.
         root: folder that takes the steps' folders.
     """
-    of = step(configuration(chain=chain)).outputs
+    of = step(configuration(chain=chain, root=root)).outputs
 
     with dsl.ParallelFor(step(repetitions(chain=chain, root=root, of="samplings")).output, name="samplings", parallelism=1) as sampling:
         cells = step(aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=sampling.cells_folder)).output
@@ -57,8 +57,7 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
 
     # what a loop uses from outside is named by its folder: the local runner hands a loop no output of another task but its items
     tiles, backbone = f"{root}/tiles", f"{root}/backbone"
-    sites = f"{root}/sampling/tiles/sites"
-    cut = cut_among_pods(data, catalogue, sites, of["tiler"], of["tiling_pods"], tiles, after=drawn)
+    cut = cut_among_pods(data, catalogue, of["sites"], of["tiler"], of["tiling_pods"], tiles, after=drawn)
     kept = step(curator(tiles=cut.output, config=of["curator"], curated=f"{root}/curated")).output
     pretrained = step(
         pretrainer(tiles=cut.output, curated=kept, config=of["pretrainer"], checkpoint=f"{root}/checkpoint", backbone=backbone)

@@ -8,15 +8,16 @@ from eartheye.images import SERVICES_IMAGE
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
-def configuration(
-    chain: dict,
-) -> NamedTuple("Steps", [("tiler", dict), ("tiling_pods", int), ("curator", dict), ("pretrainer", dict), ("evaluator", dict)]):  # type: ignore[valid-type]
-    """Check the whole chain's configuration before anything runs; returns that of each step that runs once."""
+def configuration(chain: dict, root: str) -> NamedTuple(
+    "Steps", [("sites", str), ("tiler", dict), ("tiling_pods", int), ("curator", dict), ("pretrainer", dict), ("evaluator", dict)]
+):  # type: ignore[valid-type]
+    """Check the whole chain's configuration before anything runs; returns that of each step that runs once, and the folder of the sites."""
     from typing import NamedTuple
 
     from pipelines.config import ChainConfig
 
     class Steps(NamedTuple):
+        sites: str
         tiler: dict
         tiling_pods: int
         curator: dict
@@ -24,7 +25,7 @@ def configuration(
         evaluator: dict
 
     checked = ChainConfig.model_validate(chain)
-    return Steps(**checked.of_steps(), tiling_pods=checked.tiling_pods)
+    return Steps(checked.sites(root), **checked.of_steps(), tiling_pods=checked.tiling_pods)
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)

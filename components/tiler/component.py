@@ -7,7 +7,7 @@ from eartheye.images import DATA_IMAGE
 
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
 def tiling_plan(data: str, catalogue: str, sites: str, config: dict, pods: int) -> list:
-    """Share the cutting out among pods; returns what each is given, the tiler's configuration with it."""
+    """Share the cutting out among pods; returns what each is given, the sites and the configuration with it."""
     from pathlib import Path
 
     from components.tiler.config import TilerConfig
@@ -17,7 +17,7 @@ def tiling_plan(data: str, catalogue: str, sites: str, config: dict, pods: int) 
 
     given = Folder(sites) if sites else None
     shares = share_out(data, read_catalogue(Path(catalogue)), given, TilerConfig.model_validate(config), pods)
-    return [{"config": config, "share": share.model_dump()} for share in shares]
+    return [{"sites": sites, "config": config, "share": share.model_dump()} for share in shares]
 
 
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)

@@ -64,6 +64,12 @@ def test_the_chains_that_come_with_the_package_are_valid(name):
     assert read_chain(CHAINS / name).maps
 
 
+def test_without_samplings_the_tiler_gets_no_sites():
+    chain = ChainConfig.model_validate({"name": "small", "heads": []})
+    assert chain.repetitions("/run")["samplings"] == []
+    assert chain.sites("/run") == ""
+
+
 def test_steps_get_what_was_set_without_defaults_and_their_folders():
     chain = ChainConfig.model_validate(
         {
@@ -72,6 +78,7 @@ def test_steps_get_what_was_set_without_defaults_and_their_folders():
             "heads": [{"finetuner": {"title": "scenes", "task": "scenes"}}],
         }
     )
+    assert chain.sites("/run") == "/run/sampling/tiles/sites"
     repeated = chain.repetitions("/run")
     folders = {"cells_folder": "/run/sampling/tiles/cells", "sites_folder": "/run/sampling/tiles/sites"}
     assert repeated["samplings"] == [{"title": "tiles", "cells": {}, "sampler": {"target_sites": 5}, **folders}]
@@ -91,7 +98,6 @@ def test_the_same_chain_through_kubeflows_numbers_is_the_same_chain():
     ("text", "words"),
     [
         ("name: [", "is not YAML"),
-        ("name: x\nsamplings: []\nheads: []", "samplings"),
         ("name: x\nsamplings: [{title: tiles, sampler: {target_sites: 1, spread: 2}}]\nheads: []", "spread"),
     ],
 )

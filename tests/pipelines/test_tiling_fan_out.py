@@ -15,13 +15,13 @@ CHAIN = {"name": "small", "samplings": [{"title": "tiles", "sampler": {"target_s
 
 @dsl.pipeline
 def tiling(data: str, catalogue: str, chain: dict, root: str) -> None:
-    of = step(configuration(chain=chain)).outputs
-    cut_among_pods(data, catalogue, f"{root}/sites", of["tiler"], of["tiling_pods"], f"{root}/tiles")
+    of = step(configuration(chain=chain, root=root)).outputs
+    cut_among_pods(data, catalogue, of["sites"], of["tiler"], of["tiling_pods"], f"{root}/tiles")
 
 
 def test_tiles_cut_by_three_pods_are_those_of_one_process(tmp_path):
     catalogue = write_data(tmp_path / "data")
-    sites = write_sites(Folder(tmp_path / "sites"))
+    sites = write_sites(Folder(tmp_path / "sampling" / "tiles" / "sites"))
     chain = ChainConfig.model_validate(CHAIN | {"tiler": CONFIG.model_dump(), "tiling_pods": 3})
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "kfp"), raise_on_error=True)
     given = chain.model_dump(mode="json", exclude_defaults=True)
