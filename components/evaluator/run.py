@@ -88,7 +88,7 @@ def evaluate_backbone(
             scores=scores,
             per_class=per_class,
             confusion=confusion,
-            split=split_in_words(windows),
+            split=split_in_words(tile_set, windows),
             notes=(*comparisons(scores, len(judged[0].matrices)), seen_in_pretraining(given, backbone, windows)),
             pictures=keep(report, drawn),
         ).finish(report)
@@ -150,7 +150,7 @@ def evaluate_task(tiles: Folder, model: Folder, config: EvaluatorConfig, report:
             scores=scores,
             per_class=per_class,
             confusion=confusion,
-            split=split_in_words(windows),
+            split=split_in_words(tile_set, windows),
             notes=notes,
             pictures=keep(report, drawn),
         ).finish(report)
@@ -176,13 +176,14 @@ def check_test(windows: Windows) -> None:
         raise NotEnoughTiles("no window is left for the test: set a larger test_share, or label more tiles")
 
 
-def split_in_words(windows: Windows) -> str:
-    """Say how training and test were kept apart."""
+def split_in_words(tiles: TileSet, windows: Windows) -> str:
+    """Say how training and test were kept apart; whether images without georeference share ground cannot be known."""
     counts = (
         f"{counted(len(windows.rows(part)), 'window')} of {counted(len(set(windows.tiles(part).values())), 'group')} for {part}"
         for part in ("train", "validation", "test")
     )
-    return f"{', '.join(counts)}; no group and no piece of ground is on two sides"
+    placed = tiles.index.loc[windows.parts.index, "crs"].notna().all()
+    return f"{', '.join(counts)}; no group {'and no piece of ground ' if placed else ''}is on two sides"
 
 
 def seen_in_pretraining(given: Tiles, backbone: Folder, windows: Windows) -> str:

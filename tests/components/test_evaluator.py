@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from components.evaluator.config import EvaluatorConfig
-from components.evaluator.run import evaluate_backbone, evaluate_task, seen_in_pretraining
+from components.evaluator.run import evaluate_backbone, evaluate_task, seen_in_pretraining, split_in_words
 from components.evaluator.segmentation import TilePredictor, truth_of
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.features import read_windows
@@ -101,6 +101,14 @@ def test_reports_say_how_they_were_made_and_who_is_ahead(root):
         assert "above random backbone" in words
         assert "tiles of the test groups, all acquisitions, the backbone saw" in words
         assert "with so few they are rough" in words
+
+
+def test_of_images_without_georeference_only_groups_are_said_to_be_apart(tiles):
+    tile_set = TileSet(tiles)
+    windows = choose_windows(tile_set, "scenes", MASKS)
+    assert split_in_words(tile_set, windows).endswith("; no group and no piece of ground is on two sides")
+    tile_set.index.loc[tile_set.index["tile"] == windows.parts.index[0], "crs"] = None
+    assert split_in_words(tile_set, windows).endswith("for test; no group is on two sides")
 
 
 def test_an_acquisition_that_is_left_out_of_the_test_counts_among_what_the_backbone_saw(root, tiles):

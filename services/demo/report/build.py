@@ -169,7 +169,7 @@ def head_section(root: Folder, head: HeadConfig, tiles: TileSet) -> Section:
     section = Section(
         f"Head: {head.title} ({report.task})",
         [
-            f"Frozen backbone. Test: {report.split}. Largest difference of a probability after export to ONNX: {serving.parity:.4f}.",
+            f"Frozen backbone. Split: {report.split}. Largest difference of a probability after export to ONNX: {serving.parity:.4f}.",
         ],
     )
     parts = split_of(folder / "model")
