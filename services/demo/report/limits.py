@@ -12,7 +12,7 @@ from components.evaluator.scoring import PRETRAINED, RANDOM
 from components.finetuner.config import SamplesConfig
 from components.pretrainer.config import PretrainConfig
 from components.sampler.config import SamplerConfig
-from eartheye.contracts import LAND_CLASSES, Report, Score
+from eartheye.contracts import LAND_CLASSES, LabelSet, Report, Score
 from eartheye.tiles import TileSet
 from eartheye.tiles.footprint import footprints
 from eartheye.wording import counted
@@ -141,7 +141,8 @@ def of_head(report: Report, samples: SamplesConfig, tiles: TileSet, parts: pd.Da
             f"{counted(groups['train'], 'group')} of tiles to train on and {groups['test']} to test on ({len(train)} and "
             f"{counted(len(test), 'tile')}, all acquisitions{drawn}): the figures hang on which groups these are."
         )
-        words += of_confusion(report, [spec.name for spec in tiles.label_sets[samples.label_set].classes])
+        labels = tiles.label_sets[samples.label_set]
+        words += [of_classes(labels), *of_confusion(report, [spec.name for spec in labels.classes])]
     if index["crs"].isna().all():
         words.append("The images have no georeference: the split is by image or by name, and ground that two of them share goes unseen.")
     elif index["crs"].notna().all():
@@ -156,6 +157,13 @@ def of_head(report: Report, samples: SamplesConfig, tiles: TileSet, parts: pd.Da
             "another day, sensor or town."
         )
     return words + told_apart(report.scores)
+
+
+def of_classes(labels: LabelSet) -> str:
+    """Name the classes, and the width from which on an object counts as one of them."""
+    width = labels.smallest_width_m
+    narrower = "" if width is None else f"; an object narrower than {width:g} m is none of them and takes the class around it"
+    return f"The classes are {listed([spec.name for spec in labels.classes])}{narrower}."
 
 
 def of_confusion(report: Report, classes: Sequence[str]) -> list[str]:

@@ -7,12 +7,12 @@ import pytest
 
 from components.finetuner.config import SamplesConfig
 from components.sampler.config import ClassRatio, SamplerConfig
-from eartheye.contracts import Report, Score
+from eartheye.contracts import LabelSet, Report, Score
 from eartheye.tiles import TileSet
 from services.demo.report import limits
 from services.demo.report.scale import round_length
 from services.demo.report.wording import length, listed, sentence, spread
-from tests.components.tiny_tiles import write_tiles
+from tests.components.tiny_tiles import CLASSES, write_tiles
 
 
 def score(model: str, value: float, low: float | None, high: float | None) -> Score:
@@ -43,6 +43,13 @@ def test_the_commonest_class_and_the_classes_without_test_are_named():
     assert limits.of_confusion(Report.model_construct(task="scenes", **fields), ["land", "water"])[0] == f"{always}windows."
 
 
+def test_the_classes_and_the_smallest_width_that_counts_are_named():
+    labels = LabelSet(name="cover", classes=CLASSES, smallest_width_m=15.0, tiles=1)
+    named = "The classes are field, lake and wood"
+    assert limits.of_classes(labels) == f"{named}; an object narrower than 15 m is none of them and takes the class around it."
+    assert limits.of_classes(labels.model_copy(update={"smallest_width_m": None})) == f"{named}."
+
+
 def test_tiles_of_both_sides_are_counted_with_all_their_acquisitions(tmp_path):
     tiles = TileSet(write_tiles(tmp_path, sites=6, quarters=3, sites_of_group=2))
     part = tiles.cut["group"].map({"block-0": "train", "block-1": "train", "block-2": "test"})
@@ -54,6 +61,7 @@ def test_tiles_of_both_sides_are_counted_with_all_their_acquisitions(tmp_path):
 
     assert words(None).startswith("2 groups of tiles to train on and 1 to test on (12 and 6 tiles, all acquisitions): ")
     assert "(12 and 6 tiles, all acquisitions, of which the head is given at most 1 of a site): " in words(1)
+    assert limits.of_classes(tiles.label_sets["cover"]) in limits.of_head(report, SamplesConfig(label_set="cover"), tiles, parts)
 
 
 def test_few_sites_are_put_down_to_the_class_ratio():
