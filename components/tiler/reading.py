@@ -13,7 +13,7 @@ from components.tiler.images import read_image
 from components.tiler.lattice import cover
 from components.tiler.plan import CoverPart, ImagesPart, Part, SitesPart, image_group
 from components.tiler.sample import TOO_LARGE, Grid, Sample, image_facts, scene_facts
-from components.tiler.survey import Survey, reason
+from components.tiler.survey import Survey, reason, wrong_type
 from components.tiler.truth import Truth
 from eartheye.contracts import Catalogue
 from eartheye.errors import UnreadableRaster, WrongBands
@@ -91,9 +91,8 @@ class Reader:
         except (UnreadableRaster, WrongBands) as error:
             yield Sample(facts | {"rejected": reason(error, self._data)})
             return
-        wanted = self._found.dtypes.get(entry.sensor)
-        if pixels.dtype != wanted:
-            yield Sample(facts | {"rejected": f"wrong type: it is {pixels.dtype}, its sensor's images {wanted}"})
+        if why := wrong_type(str(pixels.dtype), self._found.dtypes.get(entry.sensor)):
+            yield Sample(facts | {"rejected": why})
             return
         masks = truth.of_image(entry, name, valid.shape)
         for place in cover(valid.shape[1], valid.shape[0], entry.chip_px or self._config.chip_px, block_side=1):

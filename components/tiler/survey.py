@@ -131,16 +131,22 @@ def _check_sensors(catalogue: Catalogue) -> None:
         raise InvalidCatalogue(f"labels {sorted(twice)} stand twice in the catalogue: give each its own name")
 
 
+def wrong_type(dtype: str, wanted: str | None) -> str | None:
+    """Return why imagery of a type is rejected, None where it is taken; `wanted` is its sensor's type, None where that has none."""
+    if dtype not in DTYPES:
+        return f"wrong type: it is {dtype}: convert it to one of {', '.join(DTYPES)}"
+    return None if dtype == wanted else f"wrong type: it is {dtype}, the rest of its sensor's {wanted}"
+
+
 def _choose_types(data: Folder, catalogue: Catalogue, found: Survey) -> None:
     """Note each sensor's data type, and refuse the scenes that have another."""
     for number, facts in list(found.scenes.items()):
-        wanted = found.dtypes.get(catalogue.scenes[number].sensor, facts.dtype)
-        if facts.dtype not in DTYPES or facts.dtype != wanted:
-            other = f", its sensor's scenes {wanted}" if facts.dtype in DTYPES else f": convert it to one of {', '.join(DTYPES)}"
-            found.refused[number] = f"wrong type: it is {facts.dtype}{other}"
+        sensor = catalogue.scenes[number].sensor
+        if why := wrong_type(facts.dtype, found.dtypes.get(sensor, facts.dtype)):
+            found.refused[number] = why
             del found.scenes[number]
         else:
-            found.dtypes[catalogue.scenes[number].sensor] = wanted
+            found.dtypes[sensor] = facts.dtype
     for number, names in found.images.items():
         entry = catalogue.images[number]
         for name in names:
@@ -150,5 +156,5 @@ def _choose_types(data: Folder, catalogue: Catalogue, found: Survey) -> None:
                 dtype = str(read_image(f"{data.root}/{name}", entry.bands)[0].dtype)
             except (UnreadableRaster, WrongBands):
                 continue  # told when it is cut
-            if dtype in DTYPES:
+            if not wrong_type(dtype, dtype):
                 found.dtypes[entry.sensor] = dtype

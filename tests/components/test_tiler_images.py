@@ -7,7 +7,7 @@ from components.tiler.config import TilerConfig
 from components.tiler.run import cut_tiles
 from eartheye.contracts import Catalogue
 from eartheye.contracts.catalogue import ImagesEntry
-from eartheye.errors import InvalidCatalogue
+from eartheye.errors import InvalidCatalogue, NotEnoughTiles
 from eartheye.store import Folder
 from eartheye.tiles import TileSet
 
@@ -113,6 +113,20 @@ def test_images_that_cannot_be_read_or_have_other_bands_are_listed_and_the_rest_
         "images/4.tif": "wrong bands",
         "images/5.tif": "wrong type",
     }
+
+
+def test_a_folder_of_a_type_that_no_tile_has_says_what_to_convert_it_to(data, tmp_path):
+    (data / "more").mkdir()
+    for name in ("images/a.tif", "more/b.tif"):
+        with rasterio.open(data / name, "w", "GTiff", count=3, height=8, width=8, dtype="float64") as file:
+            file.write(np.ones((3, 8, 8)))
+    with pytest.raises(NotEnoughTiles, match="1 x wrong type"):
+        cut(data, tmp_path)
+    Image.fromarray(picture(8, 8)).save(data / "more" / "a.png")
+    tiles = cut(data, tmp_path, path="more")
+    assert tiles.cut["source"].tolist() == ["more/a.png"]
+    refused = tiles.index.set_index("source")["rejected"]["more/b.tif"]
+    assert refused == "wrong type: it is float64: convert it to one of uint8, uint16, int16, float32"
 
 
 def test_a_pattern_chooses_images_folder_by_folder(data, tmp_path):
