@@ -3,16 +3,14 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
 from typing import Literal
 
-from eartheye.errors import UserError
-from eartheye.settings import Settings, load
+from eartheye.settings import load
 from eartheye.telemetry import get_logger
 from services.health import offer_health
+from services.together import Service, together
 
 Role = Literal["registry", "planner", "worker", "assembler", "admin", "all"]
-Service = Callable[[Settings, threading.Event], None]
 log = get_logger(__name__)
 MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """MLflow's client would ask a server that is down for minutes. A service asks again by itself, has other work, ends when it is told to, and
@@ -37,7 +35,8 @@ def run_role(role: Role) -> None:
     if role not in ("admin", "all"):  # the admin service has pages for its process's metrics and health
         offer_health(load())
     log.info("service started", role=role)
-    run_all(services_of(role), stop)
+    with together(services_of(role), load(), stop):
+        stop.wait()
     log.info("service ended", role=role)
 
 
@@ -58,34 +57,3 @@ def services_of(role: Role) -> dict[str, Service]:
 
         services["admin"] = run_admin
     return services
-
-
-def run_all(services: dict[str, Service], stop: threading.Event) -> None:
-    """Run services as threads of this process; when one ends, for whatever reason, all do.
-
-    Args:
-        services: by name.
-        stop: ends them.
-
-    Raises:
-        UserError: why the first one ended that was not told to.
-    """
-    failures: list[BaseException] = []
-
-    def run(name: str, service: Service) -> None:
-        try:
-            service(load(), stop)
-        except BaseException as failure:
-            log.error("a service ended", role=name, reason=str(failure), exc_info=not isinstance(failure, UserError))
-            failures.append(failure)
-        finally:
-            stop.set()
-
-    threads = [threading.Thread(target=run, args=service, name=service[0]) for service in services.items()]
-    for thread in threads:
-        thread.start()
-    stop.wait()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]

@@ -58,6 +58,7 @@ def run_demo(
         InvalidConfig: the chain is malformed, or has a map of a scene that the catalogue lacks.
         StepFailed: a step of the pipeline ended with an error that the user can act on.
         RuntimeError: a step of the pipeline ended by a fault.
+        UserError: why a service ended before its time.
     """
     console = Console(highlight=False)
     if chain is not None:
@@ -77,7 +78,7 @@ def run_demo(
             return
         (run / FINISHED).unlink(missing_ok=True)
         with servers_of(run, stack, inputs, config, console) as servers:
-            run_pipeline(inputs.chain, inputs.data, inputs.catalogue, root, run, console)
+            run_pipeline(inputs.chain, inputs.data, inputs.catalogue, root, run, console, servers.ended)
             write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, read_times(run))
             where = settings.load().mlflow_tracking_uri
         temporary = run / f"{FINISHED}.part"

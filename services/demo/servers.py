@@ -4,9 +4,8 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -14,20 +13,24 @@ from rich.console import Console
 from eartheye import settings
 from eartheye.contracts import GatePolicy
 from eartheye.errors import TritonCannotRun
-from eartheye.telemetry import get_logger
-from services.inference.service import inference_service
+from eartheye.settings import Settings
+from services.inference.service import run_assembler, run_planner, run_worker
 from services.registry.service import run_registry
 from services.stack.broker import API_VERSION, embedded_broker
 from services.stack.triton import embedded_triton
+from services.together import Service, together
 
-log = get_logger(__name__)
+SERVICES: dict[str, Service] = {"registry": run_registry, "planner": run_planner, "worker": run_worker, "assembler": run_assembler}
 
 
 @dataclass
 class Servers:
-    """What stands behind the ports, in words for the report."""
+    """What stands behind the ports."""
 
-    words: list[str] = field(default_factory=list)
+    words: list[str]
+    """For the report."""
+    ended: threading.Event
+    """Set when a service has ended before its time."""
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def embedded_servers(run: Path, allowed: tuple[Path, ...], gate: GatePolicy, con
     Raises:
         UserError: a service ended before its time.
     """
-    servers = Servers()
+    words: list[str] = []
     with ExitStack() as stack:
         address = stack.enter_context(embedded_broker())
         stack.enter_context(
@@ -63,57 +66,46 @@ def embedded_servers(run: Path, allowed: tuple[Path, ...], gate: GatePolicy, con
                 }
             )
         )
-        servers.words.append(f"Message bus: librdkafka's broker in this process, at {address}.")
-        servers.words.append("Tracking, registry and platform database: MLflow and SQLAlchemy on SQLite. Object store: a directory.")
-        stack.enter_context(services(triton_or_onnxruntime(run, servers, console)))
-        yield servers
+        words.append(f"Message bus: librdkafka's broker in this process, at {address}.")
+        words.append("Tracking, registry and platform database: MLflow and SQLAlchemy on SQLite. Object store: a directory.")
+        ended = stack.enter_context(services(triton_or_onnxruntime(run, words, console)))
+        yield Servers(words, ended)
 
 
 @contextmanager
-def services(inference_server: AbstractContextManager[None]) -> Iterator[None]:
-    """Run registry and inference service in a thread of their own for the length of a block.
+def services(inference_server: AbstractContextManager[None]) -> Iterator[threading.Event]:
+    """Run registry and inference service for the length of a block.
 
     Args:
-        inference_server: entered in that thread, before the services start.
+        inference_server: entered before the services start, in their thread and not in the block's.
+
+    Returns:
+        What is set when a service has ended before its time, so that nobody waits for it.
 
     Raises:
-        UserError: a service ended before its time.
+        UserError: why it ended; raised at the end of the block.
     """
-    stop, failures = threading.Event(), list[BaseException]()
 
-    def serve() -> None:
-        try:
-            with inference_server, ThreadPoolExecutor(thread_name_prefix="registry") as pool:
-                registry = pool.submit(run_registry, settings.load(), stop)
-                with inference_service(settings.load()):
-                    stop.wait()
-                registry.result()
-        except BaseException as failure:
-            log.exception("the services ended")
-            failures.append(failure)
+    def serve(_: Settings, stop: threading.Event) -> None:
+        with inference_server, together(SERVICES, settings.load(), stop):  # settings that name the inference server, too
+            stop.wait()
 
-    thread = threading.Thread(target=serve, name="services")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    if failures:
-        raise failures[0]
+    ended = threading.Event()
+    with together({"services": serve}, settings.load(), ended):
+        yield ended
 
 
 @contextmanager
-def triton_or_onnxruntime(run: Path, servers: Servers, console: Console) -> Iterator[None]:
+def triton_or_onnxruntime(run: Path, words: list[str], console: Console) -> Iterator[None]:
     """Run Triton where it can run, and name what models run on."""
     with ExitStack() as stack:
         try:
             triton = stack.enter_context(embedded_triton(run / "triton", run / "triton.log", settings.load().cache))
             stack.enter_context(environment(triton.settings()))
-            servers.words.append(f"Inference: Triton (Python backend with ONNX Runtime), gRPC at {triton.url}.")
+            words.append(f"Inference: Triton (Python backend with ONNX Runtime), gRPC at {triton.url}.")
         except TritonCannotRun as reason:
             console.print(f"  Triton cannot run here, ONNX Runtime serves in its place: {reason}", style="yellow")
-            servers.words.append(f"Inference: ONNX Runtime in this process, for Triton cannot run here: {reason}")
+            words.append(f"Inference: ONNX Runtime in this process, for Triton cannot run here: {reason}")
         yield
 
 

@@ -5,11 +5,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
+from eartheye.errors import StepFailed
 from services.demo.last_words import LastWords
 from services.demo.step_times import add_time
 
@@ -19,7 +22,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = re.compile(r"^ {4}([a-z][\w -]*: \d+( of \d+)?.*)$")
 
 
-def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path, console: Console) -> None:
+def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path, console: Console, ended: threading.Event) -> None:
     """Run the pipeline and tell of each step.
 
     Args:
@@ -29,9 +32,10 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
         root: folder that takes the steps' folders.
         run: local folder of the run; `pipeline.log` there takes the whole output, `step_times.json` the wall time of each step.
         console: where progress goes.
+        ended: set when a service has ended, which a step may wait for: the pipeline is ended then.
 
     Raises:
-        StepFailed: a step ended with an error that the user can act on.
+        StepFailed: a step ended with an error that the user can act on, or was ended with the services.
         RuntimeError: a step ended by a fault; its last lines are in the message.
     """
     arguments = [str(chain), str(data), str(catalogue), root, str(os.getpid())]
@@ -49,6 +53,7 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
             start_new_session=True,
         )
         assert process.stdout is not None
+        threading.Thread(target=end_after, args=(ended, process), daemon=True).start()
         try:
             for line in process.stdout:
                 log.write(line)
@@ -71,5 +76,15 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
+    if code and ended.is_set():
+        raise StepFailed(f"step {step} was ended, for a service that it may wait for has ended; the whole output is in {whole}")
     if code:
         raise failure or words.failure(step, whole)
+
+
+def end_after(ended: threading.Event, process: subprocess.Popen[str]) -> None:
+    """End the group of a process once the event is set, unless the process has ended by itself."""
+    ended.wait()
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)

@@ -1,7 +1,7 @@
 """The roles of the inference service: each a function that serves until it is told to stop, and all of them together in one process."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -9,14 +9,13 @@ from eartheye.bus import open_bus
 from eartheye.contracts.messages import JOB_ASSEMBLIES, JOB_BLOCKS, JOB_OUTCOMES, JOB_REQUESTS, JOB_RESULTS
 from eartheye.database import connect
 from eartheye.settings import Settings
-from eartheye.telemetry import get_logger
 from services.inference.admission import ModelSource
 from services.inference.assembler import Assembler
 from services.inference.config import PlannerConfig
 from services.inference.planner import Planner
 from services.inference.worker import OpenPredictor, Worker
+from services.together import Service, together
 
-log = get_logger(__name__)
 TOPICS = (JOB_REQUESTS, JOB_BLOCKS, JOB_OUTCOMES, JOB_ASSEMBLIES, JOB_RESULTS)
 
 
@@ -80,34 +79,15 @@ def inference_service(
         config: cut and window of blocks.
 
     Raises:
-        UserError: a role ended before it was told to; raised at the end of the block.
+        UserError: a role ended before it was told to, and the others with it; raised at the end of the block.
     """
-    stop = threading.Event()
-    roles: dict[str, Callable[[], None]] = {
-        "planner": lambda: run_planner(settings, stop, resolve, config),
-        "worker": lambda: run_worker(settings, stop, open_predictor),
-        "assembler": lambda: run_assembler(settings, stop),
+    roles: dict[str, Service] = {
+        "planner": partial(run_planner, resolve=resolve, config=config),
+        "worker": partial(run_worker, open_predictor=open_predictor),
+        "assembler": run_assembler,
     }
-    failures: list[BaseException] = []
-
-    def run(role: str) -> None:
-        try:
-            roles[role]()
-        except BaseException as error:
-            log.exception("a role of the inference service ended", role=role)
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(role,), name=role) for role in roles]
-    for thread in threads:
-        thread.start()
-    try:
+    with together(roles, settings, threading.Event()):
         yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    if failures:
-        raise failures[0]
 
 
 def _registry() -> ModelSource:

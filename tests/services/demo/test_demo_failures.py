@@ -1,13 +1,18 @@
 """How a demonstration ends when a step does not: with the user's error in a line, or as a fault with its traceback."""
 
+import threading
+from contextlib import nullcontext
+
 import pytest
 import yaml
 from rich.console import Console
 
-from eartheye.errors import StepFailed, UserError
+from eartheye.errors import DatabaseUnavailable, StepFailed, UserError
 from services.demo.last_words import LINES, LastWords
+from services.demo.servers import environment, services
 from services.demo.step_times import add_time, read_times
 from services.demo.steps import run_pipeline
+from services.stack.broker import API_VERSION, embedded_broker
 from services.world.create import create_world
 
 
@@ -18,10 +23,10 @@ def world(tmp_path_factory):
     return folder
 
 
-def run_steps(world, run, target_sites):
+def run_steps(world, run, target_sites, ended=None):
     chain = {"name": "one", "samplings": [{"title": "tiles", "sampler": {"target_sites": target_sites}}], "heads": []}
     (run / "chain.yaml").write_text(yaml.safe_dump(chain))
-    run_pipeline(run / "chain.yaml", world, world / "catalogue.yaml", str(run), run, Console(quiet=True))
+    run_pipeline(run / "chain.yaml", world, world / "catalogue.yaml", str(run), run, Console(quiet=True), ended or threading.Event())
 
 
 def test_a_step_that_the_user_can_mend_is_told_in_a_line_with_its_name_and_the_log(world, tmp_path):
@@ -45,6 +50,26 @@ def test_a_step_that_ends_by_a_fault_is_a_fault_with_its_traceback_and_the_log(w
     assert said.startswith(f"step aggregator ended by a fault; the whole output is in {tmp_path / 'pipeline.log'}")
     assert said.count("Traceback (most recent call last):") == 1
     assert said.endswith("ImportError: this library is broken")
+
+
+@pytest.mark.server
+def test_a_service_that_cannot_work_ends_the_pipeline_and_its_error_is_told(world, tmp_path):
+    (tmp_path / "eartheye.db").mkdir()
+    with embedded_broker() as address:
+        broken = {
+            "EARTHEYE_KAFKA_BOOTSTRAP": address,
+            "EARTHEYE_KAFKA_API_VERSION": str(list(API_VERSION)),
+            "EARTHEYE_MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+            "EARTHEYE_DATABASE_URL": f"sqlite:///{tmp_path}/eartheye.db",
+        }
+        with (
+            environment(broken),
+            pytest.raises(DatabaseUnavailable, match=r"eartheye\.db .*: unable to open database file") as told,
+            services(nullcontext()) as ended,
+        ):
+            run_steps(world, tmp_path, 1, ended)
+    assert "was ended, for a service that it may wait for has ended" in str(told.value.__context__)
+    assert "Pipeline imagery-to-map finished" not in (tmp_path / "pipeline.log").read_text()
 
 
 def heard(text):
