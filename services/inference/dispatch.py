@@ -14,7 +14,7 @@ from eartheye.wording import counted
 from services.inference.block_states import count_blocks, record_outcome
 from services.inference.config import PlannerConfig
 from services.inference.metrics import BLOCKS_OUTSTANDING, BLOCKS_SENT
-from services.inference.outcomes import read_outcome
+from services.inference.outcomes import read_outcome, release_work
 from services.inference.results import end_job
 from services.inference.tables import Block, Job, Plan, hold_job
 
@@ -66,6 +66,7 @@ def settle_overdue(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
                 session.commit()
             else:
                 log.warning("block is sent again", plan=plan.plan, block=block.block, sendings=block.sendings)
+                release_work(Folder(plan.work))  # a cancellation that was cut off has left it held
                 _send(session, bus, plan, [block], "sent")
 
 

@@ -13,7 +13,7 @@ from eartheye.telemetry import get_logger
 from services.inference.block_states import record_outcome, reopen_block
 from services.inference.outcomes import hold_work, read_outcome
 from services.inference.results import end_job
-from services.inference.tables import ENDED, Block, Job, Plan, hold_job
+from services.inference.tables import ENDED, Block, Job, Plan, hold_job, hold_plan
 
 log = get_logger(__name__)
 
@@ -61,9 +61,10 @@ def cancel(session: Session, job: Job) -> None:
     """End a job; its blocks that are with the workers are called off, unless another job waits for them."""
     end_job(session, job, "cancelled", "cancelled on request")
     session.flush()
+    plan = hold_plan(session, job.plan) if job.plan else None
     waiting = select(Job.job).where(Job.plan == job.plan, Job.state.in_(("running", "assembling")))
-    if job.plan and session.scalars(waiting).first() is None:
-        hold_work(Folder(session.get_one(Plan, job.plan).work))
+    if plan and session.scalars(waiting).first() is None:
+        hold_work(Folder(plan.work))
         session.execute(update(Block).where(Block.plan == job.plan, Block.state == "sent").values(state="waiting"))
 
 

@@ -16,7 +16,7 @@ from eartheye.settings import Settings
 from eartheye.store import Folder
 from services.inference.admission import Admitted, ModelSource, admit
 from services.inference.names import told_as
-from services.inference.tables import Block, Plan
+from services.inference.tables import Block, Plan, hold_plan
 
 MAPPING_STEP = "mapping/1"
 MAP_STEP = "map/1"
@@ -116,9 +116,9 @@ def make_plan(request: JobRequest, admitted: Admitted, block_px: int, work: Fold
 
 
 def store_plan(session: Session, plan: Plan, cut: Sequence[CutBlock]) -> str:
-    """Put a plan and its blocks into the tables, and return its digest; the outcomes of one that is there already stay."""
+    """Put a plan and its blocks into the tables, hold it, and return its digest; the outcomes of one that is there already stay."""
     name = plan.plan
-    if stored := session.get(Plan, name):
+    if stored := hold_plan(session, name):
         stored.scene, stored.serving = plan.scene, plan.serving  # the same content may have moved
         return name
     session.add(plan)

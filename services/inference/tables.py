@@ -111,3 +111,12 @@ def hold_job(session: Session, job: str, state: str | None = None) -> Job | None
     session.execute(update(Job).where(Job.job == job).values(told=Job.told))
     held = session.get(Job, job, populate_existing=True)
     return held if held and state in (None, held.state) else None
+
+
+def hold_plan(session: Session, plan: str) -> Plan | None:
+    """Return a plan, and let nobody else say before the transaction ends whether a job waits for its blocks; see `hold_job`.
+
+    Who holds a job too has held that first, so that no two wait for each other.
+    """
+    session.execute(update(Plan).where(Plan.plan == plan).values(work=Plan.work))
+    return session.get(Plan, plan, populate_existing=True)

@@ -1,0 +1,56 @@
+"""A job that is cancelled takes its blocks from nobody else who waits for them."""
+
+import threading
+import time
+
+from sqlalchemy import text
+
+from eartheye.bus import Bus
+from eartheye.contracts.messages import JobCommand
+from eartheye.database import connect
+from eartheye.store import Folder
+from services.inference import planner
+from services.inference.config import PlannerConfig
+from services.inference.outcomes import hold_work, is_held, release_work
+from services.schema.migrate import upgrade
+from tests.services.inference.by_hand import ByHand
+
+LOCK_WAITED_FOR = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+
+def test_a_job_cancelled_while_another_of_its_plan_is_planned_leaves_the_blocks_to_that_one(own_place, new_postgres, monkeypatch):
+    own_place.settings = own_place.settings.model_copy(update={"database_url": new_postgres()})
+    upgrade(connect(own_place.settings))
+    with Bus(own_place.settings) as bus:
+        by_hand = ByHand(own_place, bus)
+        by_hand.ask(own_place.request("one"))
+        task = by_hand.sent()[0]
+        cancelling = threading.Thread(target=by_hand.planner.handle, args=[JobCommand(job="one", command="cancel")])
+
+        def cancel_meanwhile(work: Folder) -> None:
+            """The other job is about to run, and nobody can know it yet."""
+            release_work(work)
+            cancelling.start()
+            deadline = time.monotonic() + 30
+            with by_hand.engine.connect() as connection:
+                while cancelling.is_alive() and not connection.execute(LOCK_WAITED_FOR).scalar():
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(planner, "release_work", cancel_meanwhile)
+            by_hand.ask(own_place.request("other"))
+        cancelling.join(30)
+        assert by_hand.result("one").state == "cancelled"
+        assert not is_held(Folder(task.work))
+        assert by_hand.finish("other").state == "done"
+
+
+def test_a_cancellation_cut_off_before_the_table_knew_of_it_holds_up_no_job_for_good(own_place):
+    with Bus(own_place.settings) as bus:
+        by_hand = ByHand(own_place, bus, PlannerConfig(block_px=64, resend_s=0.001))
+        by_hand.ask(own_place.request("cut-off"))
+        task = by_hand.sent()[0]
+        hold_work(Folder(task.work))
+        by_hand.worker.handle(task)  # passed over
+        assert by_hand.finish("cut-off").state == "done"
