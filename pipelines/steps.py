@@ -8,13 +8,16 @@ from eartheye.images import SERVICES_IMAGE
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
-def configuration(chain: dict, root: str) -> NamedTuple(
+def configuration(chain: dict, catalogue: str, root: str) -> NamedTuple(  # type: ignore[valid-type]
     "Steps", [("sites", str), ("tiler", dict), ("tiling_pods", int), ("curator", dict), ("pretrainer", dict), ("evaluator", dict)]
-):  # type: ignore[valid-type]
+):
     """Check the whole chain's configuration before anything runs; returns that of each step that runs once, and the folder of the sites."""
+    from pathlib import Path
     from typing import NamedTuple
 
+    from eartheye.contracts import read_catalogue
     from pipelines.config import ChainConfig
+    from pipelines.fit import check_labels
 
     class Steps(NamedTuple):
         sites: str
@@ -25,6 +28,7 @@ def configuration(chain: dict, root: str) -> NamedTuple(
         evaluator: dict
 
     checked = ChainConfig.model_validate(chain)
+    check_labels(checked, read_catalogue(Path(catalogue)))
     return Steps(checked.sites(root), **checked.of_steps(), tiling_pods=checked.tiling_pods)
 
 

@@ -24,7 +24,8 @@ def world(tmp_path_factory):
 
 
 def run_steps(world, run, target_sites, ended=None):
-    chain = {"name": "one", "samplings": [{"title": "tiles", "sampler": {"target_sites": target_sites}}], "heads": []}
+    sampling = {"title": "tiles", "sampler": {"target_sites": target_sites}}
+    chain = {"name": "one", "samplings": [sampling], "evaluator": {"samples": {"label_set": "landcover"}}, "heads": []}
     (run / "chain.yaml").write_text(yaml.safe_dump(chain))
     run_pipeline(run / "chain.yaml", world, world / "catalogue.yaml", str(run), run, Console(quiet=True), ended or threading.Event())
 
