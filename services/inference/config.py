@@ -15,8 +15,9 @@ class PlannerConfig(BaseModel):
     """Blocks sent and not yet ended, over all jobs. Default: keeps 32 workers busy while outcomes travel, and is far from what the embedded
     broker forgets."""
     resend_s: float = Field(600.0, gt=0)
-    """Silence after which a block is sent again. Default: the time of twenty blocks on two cores; what a dead worker leaves comes back from
-    the broker at once, so that this heals only what the broker forgot."""
+    """Silence after which a block is sent again: nothing has come back for so long, or only what was sent so much later than the block.
+    Default: twenty times what a block takes on two cores; what a dead worker leaves comes back from the broker at once, so that this heals
+    only what the broker forgot."""
     assembly_resend_s: float = Field(1800.0, gt=0)
     """Silence after which a map is asked for again. Default: several times what building one of a province takes."""
     tick_s: float = Field(0.5, gt=0)

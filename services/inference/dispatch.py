@@ -56,11 +56,20 @@ def doubt_sendings(engine: Engine) -> None:
 
 
 def settle_overdue(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
-    """Send a block again that nothing was heard of, unless its outcome is there and only the message was lost."""
-    unheard = Block.sent_at.is_(None) | (Block.sent_at < now() - dt.timedelta(seconds=config.resend_s))
+    """Send a block again that nothing was heard of, unless its outcome is there and only the message was lost.
+
+    One that stands behind others is not silent: what was sent before it, or not long after, is still coming back.
+    """
+    silence, present = dt.timedelta(seconds=config.resend_s), now()
+    sent = select(Block, Plan).join(Plan, Plan.plan == Block.plan).where(Block.state == "sent", Plan.plan.in_(_running_plans()))
+    unheard = Block.sent_at.is_(None) | (Block.sent_at < present - silence)
+    oldest_heard = select(func.min(Block.sent_at)).where(Block.ended_at > present - silence)
     with Session(engine) as session:
-        sent = select(Block, Plan).join(Plan, Plan.plan == Block.plan).where(Block.state == "sent", Plan.plan.in_(_running_plans()))
-        for block, plan in session.execute(sent.where(unheard)).all():
+        late = session.execute(sent.where(unheard)).all()
+        reached = (session.scalar(oldest_heard) if late else None) or present
+        for block, plan in late:
+            if block.sent_at and block.sent_at >= reached - silence:
+                continue
             if outcome := read_outcome(Folder(plan.work), block.block):
                 record_outcome(session, outcome)
                 session.commit()

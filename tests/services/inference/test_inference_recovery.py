@@ -1,5 +1,6 @@
 """Messages that are lost and processes that are killed cost time, and nothing else."""
 
+import datetime as dt
 import signal
 import subprocess
 import time
@@ -8,13 +9,17 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import rasterio
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
 from eartheye.contracts.messages import JOB_OUTCOMES, JOB_REQUESTS, JOB_RESULTS, JobResult
+from eartheye.database import now
 from eartheye.predictor import open_predictor
 from eartheye.settings import Settings
 from services.inference.config import PlannerConfig
 from services.inference.service import inference_service, run_assembler, run_planner
+from services.inference.tables import Block
 from services.inference.worker import Worker
 from services.stack.broker import embedded_broker
 from tests.services.inference.by_hand import ByHand
@@ -167,3 +172,28 @@ def test_tables_that_are_lost_are_made_again_from_the_folder_of_the_plan(own_pla
     again.ask(own_place.request("forgotten"))
     assert again.finish("forgotten").state == "done"
     assert calls == []
+
+
+def test_blocks_that_stand_behind_others_are_sent_again_only_when_those_are_through(own_place, bus):
+    by_hand = ByHand(own_place, bus)
+    by_hand.ask(own_place.request("queue"))
+    first, second, *others = (task.block for task in by_hand.sent())
+
+    def look(**ages_s: float) -> dict[str, int]:
+        """Let the planner look when a block, or all others, were sent so long ago; return how often each was sent."""
+        with Session(by_hand.engine) as session, session.begin():
+            for block in session.scalars(select(Block)):
+                block.sent_at = now() - dt.timedelta(seconds=ages_s.get(block.block, ages_s["others"]))
+        by_hand.planner.see_to_jobs()
+        with Session(by_hand.engine) as session:
+            return {block.block: block.sendings for block in session.scalars(select(Block))}
+
+    by_hand.work(by_hand.sent()[0])
+    behind = look(others=3 * QUICK.resend_s)
+    assert set(behind.values()) == {1}  # the first came back just now
+    overtaken = look(**{first: 3 * QUICK.resend_s, second: 5 * QUICK.resend_s}, others=3 * QUICK.resend_s)
+    assert overtaken == behind | {second: 2}
+    with Session(by_hand.engine) as session, session.begin():
+        session.execute(update(Block).where(Block.block == first).values(ended_at=now() - dt.timedelta(seconds=2 * QUICK.resend_s)))
+    silent = look(others=3 * QUICK.resend_s)
+    assert silent == overtaken | {second: 3} | dict.fromkeys(others, 2)
