@@ -26,7 +26,7 @@ METRIC = {"scenes": "oa", "segmentation": "miou"}
 def fit_head(
     model: SceneClassifier | Segmenter,
     features: NDArray[np.float16],
-    targets: NDArray[np.uint8],
+    targets: NDArray[np.integer],
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
     classes: int,
@@ -96,7 +96,7 @@ def fit_head(
 def validate(
     model: SceneClassifier | Segmenter,
     features: NDArray[np.float16],
-    targets: NDArray[np.uint8],
+    targets: NDArray[np.integer],
     rows: NDArray[np.int64],
     classes: int,
     config: FinetuneConfig,
@@ -119,12 +119,12 @@ def logits(model: SceneClassifier | Segmenter, features: NDArray[np.float16], si
     return model.from_features(given)
 
 
-def truth(targets: NDArray[np.uint8], device: torch.device) -> Tensor:
+def truth(targets: NDArray[np.integer], device: torch.device) -> Tensor:
     """Class numbers from 0, int64, -1 where the class is not known."""
     return torch.from_numpy(targets.astype(np.int64) - 1).to(device)
 
 
-def on_grid_of_head(targets: NDArray[np.uint8], cells: Sequence[int]) -> NDArray[np.uint8]:
+def on_grid_of_head(targets: NDArray[np.integer], cells: Sequence[int]) -> NDArray[np.integer]:
     """Pick the pixels of (N, H, W) targets at the middles of the head's own cells, so many down and across.
 
     The loss is taken there: drawing scores up to the pixels first costs as much as the head, and adds nothing that it could learn.
@@ -133,7 +133,7 @@ def on_grid_of_head(targets: NDArray[np.uint8], cells: Sequence[int]) -> NDArray
     return np.ascontiguousarray(targets[:, rows[:, None], columns])
 
 
-def class_weights(targets: NDArray[np.uint8], classes: int, balance: float) -> Tensor:
+def class_weights(targets: NDArray[np.integer], classes: int, balance: float) -> Tensor:
     """(K,) weight of each class in the loss, on average 1 over the labelled pixels: frequency to the power of -balance."""
     count = np.bincount(targets.ravel(), minlength=classes + 1)[1 : classes + 1].astype(np.float64)
     share = np.maximum(count, 1) / max(count.sum(), 1)

@@ -131,12 +131,12 @@ def fit(
     return Fitted(model, fit_head(model, features, targets, train, validation, classes, config, resources))
 
 
-def targets_of(tiles: TileSet, windows: Windows, config: FinetuneConfig) -> NDArray[np.uint8]:
+def targets_of(tiles: TileSet, windows: Windows, config: FinetuneConfig) -> NDArray[np.uint8 | np.int64]:
     """Class numbers from 1: (N,) of scenes, (N, H, W) of pixels, where 0 is not labelled."""
     if config.task == "segmentation":
         assert config.samples.label_set is not None, "the configuration was checked"
         return read_masks(tiles, windows, config.samples.label_set)
-    return windows.labels.astype(np.uint8) + 1
+    return windows.labels + 1  # scenes may have more classes than a mask has values
 
 
 def head_of(config: FinetuneConfig) -> dict[str, Any]:

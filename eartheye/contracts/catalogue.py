@@ -15,6 +15,8 @@ from eartheye.errors import InvalidCatalogue
 
 LARGEST_CHIP_PX = 8192
 """Largest side of a tile: several are in memory at once, 200 megabytes each in three bands of a byte."""
+MASK_VALUES = frozenset(range(1, 256))
+"""Values that a class may have in a mask, a byte a pixel: 0 is not labelled."""
 ENTRY = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -169,6 +171,17 @@ class Catalogue(BaseModel):
     scenes: tuple[SceneEntry, ...] = ()
     images: tuple[ImagesEntry, ...] = ()
     labels: tuple[Labels, ...] = ()
+
+    @model_validator(mode="after")
+    def _classes_fit_into_masks(self) -> "Catalogue":
+        for labels in self.labels:
+            values = [spec.value for spec in labels.classes]
+            if len(set(values)) < len(values) or not set(values) <= MASK_VALUES:
+                raise ValueError(
+                    f"the {len(values)} classes of labels '{labels.name}' have the values {min(values)} to {max(values)}: "
+                    "give each its own `value` from 1 to 255, a mask holds no others"
+                )
+        return self
 
     def terms(self, entry: Terms) -> tuple[str, str]:
         """Return licence and attribution of an entry."""

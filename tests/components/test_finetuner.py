@@ -5,16 +5,17 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.features import encode, read_masks, read_windows, training_images
-from components.finetuner.fitting import class_weights, on_grid_of_head
+from components.finetuner.fitting import class_weights, on_grid_of_head, truth
 from components.finetuner.resources import Resources
-from components.finetuner.run import finetune
-from components.finetuner.windows import choose_windows, classes_of, starts
+from components.finetuner.run import finetune, targets_of
+from components.finetuner.windows import Window, Windows, choose_windows, classes_of, starts
 from eartheye.contracts import ModelPackage
 from eartheye.errors import (
     ConflictingOutput,
@@ -266,6 +267,15 @@ def test_the_loss_is_taken_at_the_middles_of_the_head_s_cells():
     assert picked.shape == (1, 16, 8)
     assert picked[0, 3, 5] == targets[0, 12, 19]  # 3.5 and 5.5 cells of 3.5 px each
     assert (on_grid_of_head(np.repeat(np.repeat([[[1, 2]]], 28, axis=1), 14, axis=2), (8, 8))[0, 0] == [1, 1, 1, 1, 2, 2, 2, 2]).all()
+
+
+def test_scenes_of_more_classes_than_a_byte_holds_are_each_taught_their_own():
+    classes = classes_of([f"class {number:03d}" for number in range(300)])
+    scenes = tuple(Window(tile=label, top=0, left=0, label=label, part="train", group="") for label in range(300))
+    windows = Windows(scenes, pd.Series("train", range(300)), classes, "web", 56)
+    targets = targets_of(None, windows, SCENES)
+    assert truth(targets, torch.device("cpu")).tolist() == list(range(300))
+    assert class_weights(targets, 300, 1.0).tolist() == [1] * 300
 
 
 def test_classes_without_colours_are_given_different_ones():

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+import yaml
 from PIL import Image
 from rasterio.transform import from_origin
 
@@ -10,7 +11,7 @@ from components.tiler.config import TilerConfig
 from components.tiler.run import cut_tiles
 from components.tiler.truth import classes_of
 from eartheye.contracts import Catalogue, ClassSpec
-from eartheye.contracts.catalogue import ImagesEntry, MaskLabels, RasterLabels, SceneEntry, VectorLabels
+from eartheye.contracts.catalogue import ImagesEntry, MaskLabels, RasterLabels, SceneEntry, VectorLabels, read_catalogue
 from eartheye.errors import InvalidCatalogue, MissingCrs, NotEnoughTiles
 from eartheye.store import Folder
 from eartheye.tiles import TileSet
@@ -123,6 +124,15 @@ def test_polygons_without_a_reference_system_are_refused(data, tmp_path):
     write_polygons(data / "b.gpkg", [shapely.box(WEST, NORTH - 5, WEST + 5, NORTH)], crs=None)
     with pytest.raises(MissingCrs, match="has no reference system"):
         cut(data, tmp_path, (buildings("b.gpkg"),))
+
+
+@pytest.mark.parametrize("values", [range(1, 301), [0, 1], [3, 3]])
+def test_classes_that_a_mask_of_bytes_cannot_tell_apart_are_refused(values, tmp_path):
+    classes = [{"value": value, "name": f"class {value}", "colour": "#102030"} for value in values]
+    labels = {"kind": "raster", "name": "crops", "path": "crops.tif", "classes": classes}
+    (tmp_path / "catalogue.yaml").write_text(yaml.safe_dump({"title": "t", "licence": "CC0", "attribution": "nobody", "labels": [labels]}))
+    with pytest.raises(InvalidCatalogue, match=r"labels 'crops' have the values \d+ to \d+: give each its own `value` from 1 to 255"):
+        read_catalogue(tmp_path / "catalogue.yaml")
 
 
 def test_labels_of_what_the_catalogue_does_not_have_are_refused(data, tmp_path):
