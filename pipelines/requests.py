@@ -118,7 +118,7 @@ def map_folder(root: str, wanted: MapConfig, version: int) -> str:
 
 
 def make_map(data: str, root: str, wanted: MapConfig) -> str:
-    """Ask for one of a chain's maps with the champion of today.
+    """Ask for one of a chain's maps with the champion of today. One that has lost a file since it was made is made again.
 
     Args:
         data: folder of the data.
@@ -133,10 +133,13 @@ def make_map(data: str, root: str, wanted: MapConfig) -> str:
         JobFailed: the job was rejected, or failed; as one whose title has a map with other settings.
     """
     request = map_request(data, root, wanted, resolve(wanted.model, CHAMPION))
+    folder = Folder(request.output)
+    if folder.exists(Map.name) and not Map.read(folder).is_whole(folder):
+        folder.delete(Map.name)  # without it the folder is not finished
     try:
         return request_map(request, wanted.timeout_s).map or request.output
     except JobFailed as error:
-        if not Folder(request.output).exists(Map.name):
+        if not folder.exists(Map.name):
             raise
         raise JobFailed(
             f"{error}; {request.output} holds the map that was asked for before: give the map '{wanted.title}' another title in the chain, "

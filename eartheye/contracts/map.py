@@ -3,7 +3,7 @@
 from typing import Literal
 
 from eartheye.contracts.manifest import Manifest
-from eartheye.store import Bulk
+from eartheye.store import Bulk, Folder
 
 
 class Map(Manifest):
@@ -30,3 +30,7 @@ class Map(Manifest):
     licence: tuple[str, ...]
     """Licences of what the model was trained on."""
     attribution: tuple[str, ...]
+
+    def is_whole(self, folder: Folder) -> bool:
+        """Say whether a folder holds the map's objects in their sizes; what is in them is not read."""
+        return all(folder.size(bulk.name) == bulk.size for bulk in (self.raster, self.polygons, self.stac))

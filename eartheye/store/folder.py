@@ -92,9 +92,13 @@ class Folder:
             raise ValueError(f"no range of {length} bytes from {start} on")
         return self._store.read_range(check_name(name), start, length)
 
+    def size(self, name: str) -> int | None:
+        """Return an object's size in bytes, None where there is none."""
+        return self._store.size(check_name(name))
+
     def exists(self, name: str) -> bool:
         """Say whether there is an object of this name; a folder is none."""
-        return self._store.size(check_name(name)) is not None
+        return self.size(name) is not None
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """Yield the names that begin with `prefix`, sorted; `parts/` lists a folder with all below it."""
@@ -134,7 +138,7 @@ class Folder:
         """
         if written := self._written.get(name):
             return written
-        if (size := self._store.size(check_name(name))) is None:
+        if (size := self.size(name)) is None:
             raise MissingBulk(f"{self.root}/{name} is not there: run the step that makes it")
         content = hashlib.sha256()
         for start in range(0, size, FETCH_CHUNK_BYTES):

@@ -14,18 +14,21 @@ from pathlib import Path
 from rich.console import Console
 
 from eartheye import __version__, settings
-from eartheye.contracts import read_catalogue
+from eartheye.contracts import Map, read_catalogue
 from eartheye.errors import InvalidCatalogue, InvalidConfig, InvalidSettings
 from eartheye.store import Folder
-from pipelines.config import ChainConfig, read_chain
+from eartheye.tracking import CHAMPION, resolve
+from pipelines.config import ChainConfig, MapConfig, read_chain
+from pipelines.requests import map_folder
 from services.demo.report.build import write_report
-from services.demo.servers import Servers, embedded_servers
-from services.demo.stack_servers import run_root, stack_servers
+from services.demo.servers import Servers, embedded_servers, environment
+from services.demo.stack_servers import run_root, stack_servers, started_here
 from services.demo.step_times import read_times
 from services.demo.steps import run_pipeline
 from services.world.create import World, create_world
 
 FINISHED = "demo.json"
+KIND = "demo/2"
 HERE = resources.files("services.demo")
 
 
@@ -73,16 +76,19 @@ def run_demo(
         check_maps(config, inputs)
         root = run_root(run) if stack else str(run.resolve())
         made_from = fingerprint(inputs, config, root if stack else "")
-        if finished(run, made_from, config):
+        with environment(started_here(stack) if stack else {}):
+            done = finished(run, root, made_from, config)
+        if done:
             console.print(f"Nothing to do: the run is finished. Report: {run / 'report.html'}")
             return
         (run / FINISHED).unlink(missing_ok=True)
         with servers_of(run, stack, inputs, config, console) as servers:
             run_pipeline(inputs.chain, inputs.data, inputs.catalogue, root, run, console, servers.ended)
             write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, read_times(run))
+            versions = {wanted.title: resolve(wanted.model, CHAMPION).version for wanted in config.maps}
             where = settings.load().mlflow_tracking_uri
         temporary = run / f"{FINISHED}.part"
-        temporary.write_text(json.dumps({"kind": "demo/1", "made_from": made_from}))
+        temporary.write_text(json.dumps({"kind": KIND, "made_from": made_from, "maps": versions}))
         temporary.replace(run / FINISHED)
     tell(console, run, root, config, where)
 
@@ -143,11 +149,26 @@ def fingerprint(inputs: Inputs, config: ChainConfig, store: str) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def finished(run: Path, made_from: str, config: ChainConfig) -> bool:
-    """Say whether the folder holds this run: what says so, the report and the maps."""
-    marker = run / FINISHED
-    wanted = [run / "report.html", *(run / "maps" / asked.title for asked in config.maps)]
-    return marker.exists() and json.loads(marker.read_text()).get("made_from") == made_from and all(path.exists() for path in wanted)
+def finished(run: Path, root: str, made_from: str, config: ChainConfig) -> bool:
+    """Say whether the folder holds this run: what says so, the report, and each map that it shows.
+
+    Raises:
+        UserError: a map cannot be looked at.
+    """
+    marker, report = run / FINISHED, run / "report.html"
+    said = json.loads(marker.read_text()) if marker.exists() else {}
+    if (said.get("kind"), said.get("made_from")) != (KIND, made_from) or not report.exists() or not report.stat().st_size:
+        return False
+    return all(is_there(run, root, wanted, said["maps"][wanted.title]) for wanted in config.maps)
+
+
+def is_there(run: Path, root: str, wanted: MapConfig, version: int) -> bool:
+    """Say whether a map is whole, and in the local folder of the run too, where the report looks for it."""
+    folder, beside_report = Folder(map_folder(root, wanted, version)), Folder(map_folder(str(run), wanted, version))
+    if not folder.exists(Map.name):
+        return False
+    made = Map.read(folder)
+    return made.is_whole(folder) and made.is_whole(beside_report)
 
 
 @contextmanager

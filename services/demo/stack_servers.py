@@ -48,14 +48,18 @@ def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers
         ServerNotStarted: a server does not answer.
         UserError: a service ended before its time.
     """
-    started_here = (stack / ENVIRONMENT).exists()
-    variables = read_environment(stack) if started_here else {}
-    answering = check_servers(stack, variables) if started_here else named_servers(stack)
+    variables = started_here(stack)
+    answering = check_servers(stack, variables) if variables else named_servers(stack)
     words = [WORDS[name].format(address) for name, address in answering.items()]
     if "triton" not in answering:
         words.append("Inference: ONNX Runtime in this process, for there is no Triton.")
     with environment(shared_settings(variables, data, gate)), services(nullcontext()) as ended:
         yield Servers(words, ended)
+
+
+def started_here(stack: Path) -> dict[str, str]:
+    """Return the variables of the stack in a folder; none where no stack was started there."""
+    return read_environment(stack) if (stack / ENVIRONMENT).exists() else {}
 
 
 def shared_settings(stack: dict[str, str], data: Path, gate: GatePolicy) -> dict[str, str]:

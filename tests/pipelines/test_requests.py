@@ -1,13 +1,19 @@
-"""What a pipeline asks of the services: the same under the same name, something else under another."""
+"""What a pipeline asks of the services: the same under the same name, something else under another, and what was lost once more."""
 
 import datetime as dt
 
 import pytest
 from pydantic import ValidationError
 
+from eartheye.contracts import Map
+from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel
 from pipelines.config import MapConfig
-from pipelines.requests import map_request
+from pipelines.requests import make_map, map_request
+from services.demo.servers import environment
+from services.inference.service import inference_service
+from services.stack.broker import API_VERSION, embedded_broker
+from tests.services.inference.place import QUICK, make_place
 
 WANTED = MapConfig(title="later", model="landcover", scene="mosaic.tif")
 CHAMPION = RegisteredModel("landcover", 3, "models", "serving", "5e" * 32, "report")
@@ -53,3 +59,23 @@ def test_what_stands_in_for_the_words_of_a_file_goes_with_the_request():
 def test_another_package_folder_of_data_or_run_is_another_job():
     exported_again = RegisteredModel("landcover", 3, "models", "serving", "6f" * 32, "report")
     assert len({job(), job(champion=exported_again), job(data="elsewhere"), job(root="another-run")}) == 4
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("lost", ["map.tif", "polygons.parquet"])
+def test_a_map_that_has_lost_a_file_is_made_again(lost, tmp_path, monkeypatch):
+    with embedded_broker() as address:
+        place = make_place(tmp_path, address)
+        served = place.models["landcover", "champion"]
+        champion = RegisteredModel("landcover", served.version, "models", served.serving, served.serving_digest, "report")
+        monkeypatch.setattr("pipelines.requests.resolve", lambda *_: champion)  # MLflow takes seconds to start
+        broker = {"EARTHEYE_KAFKA_BOOTSTRAP": address, "EARTHEYE_KAFKA_API_VERSION": str(list(API_VERSION))}
+        wanted = MapConfig(title="later", model="landcover", scene=place.scene.name)
+        with environment(broker), inference_service(place.settings, place.resolve, config=QUICK):
+            folder = Folder(make_map(str(tmp_path), str(tmp_path / "run"), wanted))
+            made = Map.read(folder)
+            folder.delete(lost)
+            assert make_map(str(tmp_path), str(tmp_path / "run"), wanted) == folder.root
+        assert Map.read(folder) == made
+        for bulk in (made.raster, made.polygons, made.stac):
+            folder.open(bulk).close()

@@ -113,7 +113,7 @@ def map_section(
 def local_copy(run: Path, place: str, folder: Folder, bulk: Bulk) -> str:
     """Return the path of a map's object relative to the report; one that lies in an object store is copied there."""
     path = run / place / bulk.name
-    if folder.local_directory() is None and not path.exists():
+    if folder.local_directory() is None and Folder(run / place).size(bulk.name) != bulk.size:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.part")
         shutil.copyfile(folder.local(bulk), draft)
