@@ -71,6 +71,15 @@ def test_tiles_are_counted_not_cut(tmp_path: Path, capsys):
     assert said(capsys, *command, "--dry-run") == f"all tiles are cut; in {tmp_path / 'tiles'} nothing was written"
 
 
+def test_tiles_that_would_be_rejected_are_told(tmp_path: Path, capsys):
+    write_data(tmp_path / "data")
+    write_sites(Folder(tmp_path / "sites"))
+    command = ("tile", tmp_path / "data", tmp_path / "tiles", "--sites", tmp_path / "sites", "--chip-px", "200", "--dry-run")
+    assert said(capsys, *command).endswith(
+        f"; rejected of 16 tried: 1 x tile larger than the scene; in {tmp_path / 'tiles'} nothing was written"
+    )
+
+
 def test_a_map_is_planned_not_asked_for(allowed: Path, capsys, monkeypatch):
     place = make_place(allowed, "127.0.0.1:1")  # no broker answers there, and none is asked
     monkeypatch.setattr(eartheye.tracking, "resolve", place.resolve)  # MLflow takes seconds to start and has tests of its own

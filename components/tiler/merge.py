@@ -1,6 +1,7 @@
 """Joining the parts into one folder of tiles."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def merge_parts(
     frame = index.drop_columns(["geometry"]).to_pandas()
     cut = frame[frame["rejected"].isna()]
     if cut.empty:
-        raise _nothing_cut(frame)
+        raise nothing_cut(frame["rejected"].to_list())
 
     with tiles.create("tiles.parquet") as file:
         pq.write_table(index, file)
@@ -124,11 +125,15 @@ def _sensors(catalogue: Catalogue, found: Survey, parts: list[TilePart], cut: pd
     return tuple(sensors)
 
 
-def _nothing_cut(index: pd.DataFrame) -> NotEnoughTiles | TargetTooLarge:
-    """Return the error that says why there is no tile at all."""
-    reasons = index["rejected"].to_list()
+def nothing_cut(reasons: Sequence[str]) -> NotEnoughTiles | TargetTooLarge:
+    """Return the error that says why there is no tile at all; `reasons` are those of each rejection."""
     if large := next((reason for reason in reasons if reason.startswith(TOO_LARGE)), None):
         return TargetTooLarge(f"no tile could be cut: {large}, or chip_px smaller for all")
-    counts = Counter(reason.partition(":")[0] for reason in reasons)
-    why = ", ".join(f"{count} x {reason}" for reason, count in counts.items()) or "there are no sites, no scenes and no images"
+    why = in_short(reasons) or "there are no sites, no scenes and no images"
     return NotEnoughTiles(f"no tile could be cut ({why}): draw sites where the scenes are, or look at the imagery")
+
+
+def in_short(reasons: Sequence[str]) -> str:
+    """Count the rejections by reason, without the details."""
+    counts = Counter(reason.partition(":")[0] for reason in reasons)
+    return ", ".join(f"{count} x {reason}" for reason, count in counts.items())

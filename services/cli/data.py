@@ -129,12 +129,16 @@ def told_of(forecast: "TilesForecast") -> str:
     """Return the counts of what is to be cut."""
     from rich.filesize import decimal
 
+    from components.tiler.merge import in_short
+
     took = dt.timedelta(seconds=round(forecast.seconds))
+    rejected = (f"rejected of {forecast.tried} tried: {in_short(forecast.rejections)}",) if forecast.rejections else ()
     counts = (
         f"tiles at sites: {forecast.at_sites} (sites: {forecast.sites}, scenes: {forecast.scenes})",
         f"tiles over covered scenes: {forecast.over_scenes}",
         f"images to cut: {forecast.images}",
         f"parts: {forecast.parts} (done before: {forecast.done})",
         f"about {decimal(forecast.size_bytes)} and {took} (h:mm:ss)",
+        *rejected,
     )
     return "; ".join(counts)

@@ -5,7 +5,7 @@ import pytest
 from components.tiler.config import TilerConfig
 from components.tiler.forecast import forecast_tiles
 from components.tiler.run import cut_share, cut_tiles, share_out
-from eartheye.errors import ConflictingOutput
+from eartheye.errors import ConflictingOutput, NotEnoughTiles, TargetTooLarge
 from eartheye.store import Folder
 from tests.components.tiler_data import CONFIG, SITES, files_below, write_data, write_sites
 
@@ -30,6 +30,7 @@ def test_the_counts_are_those_of_the_run_and_nothing_is_written(given, tmp_path)
     assert len(list((tmp_path / "tiles" / "parts").iterdir())) == forecast.parts
     assert forecast.size_bytes == pytest.approx(tiles.count * 3 * 64 * 64, rel=0.01)  # noise cannot be compressed
     assert forecast.size_bytes < sum(shard.size for shard in tiles.shards)
+    assert (forecast.tried, forecast.rejections) == (tiles.count, ())
 
 
 def test_parts_that_are_done_are_not_counted(given):
@@ -51,3 +52,27 @@ def test_what_the_run_would_refuse_is_refused(given):
     cut_tiles(*given)
     with pytest.raises(ConflictingOutput, match="another input or configuration"):
         forecast_tiles(data, catalogue, sites, TilerConfig(chip_px=32), tiles)
+
+
+def test_rejections_of_the_trial_are_told(given):
+    data, catalogue, sites, _, tiles = given
+    forecast = forecast_tiles(data, catalogue, sites, TilerConfig(chip_px=300), tiles)
+    too_large = "tile larger than the scene: 300 px of 192 x 192, set its chip_px"
+    assert forecast.rejections.count(too_large) == 1
+    assert forecast.tried - len(forecast.rejections) == cut_tiles(data, catalogue, sites, TilerConfig(chip_px=300), tiles).count
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [({"images": ()}, TargetTooLarge), ({"images": (), "scenes": ()}, NotEnoughTiles)],
+)
+def test_what_certainly_gives_no_tile_fails_as_the_run_does(given, changes, error):
+    data, catalogue, _, _, tiles = given
+    covered = tuple(scene for scene in catalogue.scenes if scene.cut == "cover")
+    nothing = data, catalogue.model_copy(update={"scenes": covered} | changes), None, TilerConfig(chip_px=5000), tiles
+    told = []
+    for step in (forecast_tiles, cut_tiles):
+        with pytest.raises(error, match="no tile could be cut") as caught:
+            step(*nothing)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
