@@ -1,19 +1,16 @@
 """From a model package in a folder to the network it describes."""
 
-import posixpath
 from dataclasses import fields
 
 from eartheye.contracts import Architecture, BackboneReference, ImageSpec, ModelPackage, Sensor
-from eartheye.errors import NotFinished, UnreadableManifest, WrongBackbone, WrongBands, WrongScale
+from eartheye.errors import NotFinished, UnreadableManifest, WrongBackbone, WrongBands
 from eartheye.store import Folder
 from models.heads.linear import LinearHead
 from models.heads.upernet import UperNet
+from models.references import resolve
 from models.tasks import SceneClassifier, Segmenter
 from models.vit import VisionTransformer, VitSpec
 from models.weights import load_weights
-
-SCALE_TOLERANCE = 0.01
-"""A distance read off a file is seldom round."""
 
 
 def load_backbone(folder: Folder) -> VisionTransformer:
@@ -104,7 +101,8 @@ def build_task_model(backbone: VisionTransformer, package: ModelPackage) -> Scen
 def check_sensor(sensor: Sensor, image: ImageSpec) -> None:
     """Refuse a sensor whose tiles a network cannot take.
 
-    Its channels are the network's bands, or one band that the catalogue lets stand for all of them, as (`pan`, `pan`, `pan`).
+    Its channels are the network's bands, or one band that the catalogue lets stand for all of them, as (`pan`, `pan`, `pan`). Their data
+    type may be another than that of training: tiles are normalised by what they themselves hold.
 
     Args:
         sensor: of the tiles.
@@ -120,34 +118,4 @@ def check_sensor(sensor: Sensor, image: ImageSpec) -> None:
             f"tiles of sensor '{sensor.name}' have channels {list(sensor.channels)}, the network takes {list(image.bands)}: "
             "set `channels` of its imagery in the catalogue, or take other tiles"
         )
-    if sensor.gsd_m is None or image.gsd_range_m is None:
-        return
-    finest, coarsest = image.gsd_range_m
-    if not finest * (1 - SCALE_TOLERANCE) <= sensor.gsd_m <= coarsest * (1 + SCALE_TOLERANCE):
-        raise WrongScale(
-            f"tiles of sensor '{sensor.name}' have {sensor.gsd_m:g} m a pixel, the network was trained for {finest:g} to {coarsest:g} m: "
-            "resample the imagery, or pretrain on this scale too"
-        )
-
-
-def refer(folder: Folder, package: Folder) -> str:
-    """Return how a package names the folder of another: a relative path where both lie in one store, so that they can move together."""
-    (store, path), (own_store, own_path) = split_root(folder.root), split_root(package.root)
-    return posixpath.relpath(path, own_path) if store == own_store else folder.root
-
-
-def resolve(uri: str, package: Folder) -> str:
-    """Return the root that a package's reference means."""
-    if "://" in uri or uri.startswith("/"):
-        return uri
-    store, path = split_root(package.root)
-    return store + posixpath.normpath(posixpath.join(path, uri))
-
-
-def split_root(root: str) -> tuple[str, str]:
-    """`s3://bucket/a/b` to `s3://bucket` and `/a/b`; a directory's path to nothing and itself."""
-    scheme, separator, rest = root.partition("://")
-    if not separator:
-        return "", root
-    bucket, _, path = rest.partition("/")
-    return f"{scheme}://{bucket}", f"/{path}"
+    image.check_scale(sensor.gsd_m, f"tiles of sensor '{sensor.name}'", "resample the imagery, or pretrain on this scale too")

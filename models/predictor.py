@@ -11,7 +11,8 @@ from eartheye.errors import CorruptBulk, PredictorUnavailable
 from eartheye.predictor.signature import Signature
 from eartheye.store import Folder
 from eartheye.wording import counted
-from models.package import load_task_model, resolve
+from models.package import load_task_model
+from models.references import resolve
 from models.tasks import served
 
 

@@ -17,7 +17,8 @@ from eartheye.errors import NotEnoughTiles, ParityNotReached
 from eartheye.raster import normalise, select_bands
 from eartheye.store import Folder
 from eartheye.tiles import TileSet
-from models.package import load_task_model, refer
+from models.package import load_task_model
+from models.references import refer
 from models.tasks import Segmenter, served
 
 STEP = "exporter/1"

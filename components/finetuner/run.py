@@ -23,7 +23,8 @@ from eartheye.tiles import TileSet
 from eartheye.tracking import run
 from models.heads.linear import LinearHead
 from models.heads.upernet import UperNet
-from models.package import check_sensor, load_backbone, refer
+from models.package import check_sensor, load_backbone
+from models.references import refer
 from models.tasks import SceneClassifier, Segmenter
 from models.vit import VisionTransformer
 from models.weights import save_weights

@@ -9,9 +9,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from eartheye.contracts.manifest import Manifest
+from eartheye.errors import WrongScale
 from eartheye.store import Bulk
 
 MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+SCALE_TOLERANCE = 0.01
+"""A distance read off a file is seldom round."""
 
 
 class ImageSpec(BaseModel):
@@ -31,6 +34,23 @@ class ImageSpec(BaseModel):
     """Ground sampling distance of training; None where the training images have no known scale: then no scale is checked."""
     gsd_range_m: tuple[float, float] | None
     """Smallest and largest ground sampling distance that the model was trained for."""
+
+    def check_scale(self, gsd_m: float | None, images: str, change: str) -> None:
+        """Refuse images of another scale than the model was trained for; not asked where either is unknown.
+
+        Args:
+            gsd_m: their ground sampling distance.
+            images: what they are, for the message.
+            change: what to do about it, for the message.
+
+        Raises:
+            WrongScale: it is outside the range of training.
+        """
+        if gsd_m is None or self.gsd_range_m is None:
+            return
+        finest, coarsest = self.gsd_range_m
+        if not finest * (1 - SCALE_TOLERANCE) <= gsd_m <= coarsest * (1 + SCALE_TOLERANCE):
+            raise WrongScale(f"a pixel of {images} is {gsd_m:.4g} m wide, the model was trained for {finest:g} to {coarsest:g} m: {change}")
 
 
 class ClassSpec(BaseModel):

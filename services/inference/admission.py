@@ -11,7 +11,7 @@ from rasterio.windows import Window as RasterWindow
 from eartheye.blocks import Lattice, Window
 from eartheye.contracts import ServingPackage
 from eartheye.contracts.messages import JobRequest
-from eartheye.errors import CorruptBulk, EmptyArea, RequestRejected, WrongBands, WrongScale
+from eartheye.errors import CorruptBulk, EmptyArea, RequestRejected, WrongBands
 from eartheye.raster import Scene, open_scene, select_bands
 from eartheye.settings import Settings
 from eartheye.store import Folder
@@ -104,14 +104,7 @@ def check_fit(scene: Scene, package: ServingPackage) -> None:
         raise WrongBands(
             f"{scene.uri} holds {scene.dtype}, {package.title} takes {package.image.dtype}: convert the scene, or name another model"
         )
-    if package.image.gsd_range_m is None:
-        return
-    smallest, largest = package.image.gsd_range_m
-    if not smallest <= scene.gsd_m <= largest:
-        raise WrongScale(
-            f"a pixel of {scene.uri} is {scene.gsd_m:.3g} m wide, {package.title} was trained for {smallest:g} to {largest:g} m: "
-            "resample the scene, or name another model"
-        )
+    package.image.check_scale(scene.gsd_m, scene.uri, f"resample the scene, or name another model than {package.title}")
 
 
 def area_of(scene: Scene, bounds: tuple[float, float, float, float] | None) -> Window:

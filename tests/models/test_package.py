@@ -1,11 +1,10 @@
-"""References between packages, and which tiles a network may take."""
+"""Which tiles a network may take."""
 
 import pytest
 
 from eartheye.contracts import ImageSpec, Sensor
 from eartheye.errors import WrongBands, WrongScale
-from eartheye.store import Folder
-from models.package import check_sensor, refer, resolve
+from models.package import check_sensor
 
 RGB = ImageSpec(bands=("red", "green", "blue"), dtype="uint8", mean=(0,) * 3, std=(1,) * 3, gsd_m=1.0, gsd_range_m=(0.5, 2.0))
 
@@ -33,22 +32,3 @@ def test_a_scale_outside_the_training_s_is_refused_and_an_unknown_one_not_asked(
     else:
         with pytest.raises(WrongScale, match=r"0\.5 to 2 m"):
             check_sensor(sensor("red", "green", "blue", gsd_m=gsd_m), RGB)
-
-
-@pytest.mark.parametrize(
-    ("backbone", "model", "uri"),
-    [
-        ("/runs/demo/backbone", "/runs/demo/heads/cover/model", "../../../backbone"),
-        ("s3://bucket/demo/backbone", "s3://bucket/demo/heads/model", "../../backbone"),
-        ("s3://other/backbone", "s3://bucket/demo/model", "s3://other/backbone"),
-        ("/runs/backbone", "s3://bucket/demo/model", "/runs/backbone"),
-    ],
-)
-def test_a_backbone_in_the_same_store_is_named_by_a_relative_path(backbone, model, uri):
-    assert refer(Folder(backbone), Folder(model)) == uri
-    assert resolve(uri, Folder(model)) == backbone
-
-
-def test_folders_that_move_together_find_each_other():
-    uri = refer(Folder("/a/backbone"), Folder("/a/heads/model"))
-    assert resolve(uri, Folder("/b/c/heads/model")) == "/b/c/backbone"

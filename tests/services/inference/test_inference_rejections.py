@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,18 @@ import rasterio
 from pydantic import ValidationError
 
 from eartheye.bus import Bus
+from eartheye.contracts import Sensor
 from eartheye.contracts.messages import JobCommand
-from eartheye.errors import RequestRejected, TrackingUnavailable
+from eartheye.errors import RequestRejected, TrackingUnavailable, WrongScale
+from eartheye.raster import open_scene
 from eartheye.store import Folder
+from models.package import check_sensor
+from services.inference.admission import check_fit
 from services.inference.roots import inside_roots
 from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import Place, Served, write_package, write_scene
+
+RGB = ("red", "green", "blue")
 
 
 @pytest.fixture
@@ -177,7 +184,21 @@ def test_a_scene_of_another_data_type(reason, place):
 
 def test_a_scene_of_another_scale(reason, place):
     write_scene(place.root / "fine.tif", transform=rasterio.Affine(0.1, 0, 4e5, 0, -0.1, 5.5e6))
-    assert "0.1 m wide, land cover was trained for 0.5 to 1 m" in reason(scene=str(place.root / "fine.tif"))
+    told = reason(scene=str(place.root / "fine.tif"))
+    assert "0.1 m wide, the model was trained for 0.5 to 1 m: resample the scene, or name another model than land cover" in told
+
+
+def test_a_scale_is_a_shade_outside_the_training_s_for_scenes_as_for_tiles(place):
+    for gsd_m, fits in ((0.4951, True), (1.0099, True), (0.4949, False), (1.0101, False)):
+        write_scene(place.root / "shade.tif", transform=rasterio.Affine(gsd_m, 0, 4e5, 0, -gsd_m, 5.5e6))
+        tiles = Sensor(name="s", bands=RGB, channels=RGB, dtype="uint16", mean=(0,) * 3, std=(1,) * 3, gsd_m=gsd_m)
+        with open_scene(place.root / "shade.tif") as scene:
+            for check in (
+                lambda scene=scene: check_fit(scene, place.package),
+                lambda tiles=tiles: check_sensor(tiles, place.package.image),
+            ):
+                with nullcontext() if fits else pytest.raises(WrongScale, match="for 0.5 to 1 m"):
+                    check()
 
 
 def test_an_unknown_model(reason):
