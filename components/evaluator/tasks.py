@@ -41,7 +41,8 @@ class Trial:
     def baseline(self) -> SceneClassifier | Segmenter:
         """Train the same head in the same way on a backbone with weights of chance."""
         backbone = random_backbone(self.package.architecture, self.config.seed)
-        return fit(backbone, self.tiles, self.windows, self.package.image, self.training, self.resources).model
+        training = self.training.model_copy(update={"title": f"{self.training.title} on a random backbone"})  # as progress tells of it
+        return fit(backbone, self.tiles, self.windows, self.package.image, training, self.resources).model
 
 
 def judge_segmentation(trial: Trial) -> tuple[list[Judged], dict[str, bytes]]:

@@ -1,6 +1,7 @@
 """Reports on a backbone and on task models, from real packages and tiles."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from components.evaluator.config import EvaluatorConfig
 from components.evaluator.run import evaluate_backbone, evaluate_task, seen_in_pretraining, split_in_words
 from components.evaluator.segmentation import TilePredictor, truth_of
+from components.evaluator.tasks import Trial
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.features import read_windows
 from components.finetuner.resources import Resources
@@ -142,6 +144,14 @@ def test_a_finished_report_is_kept_and_another_configuration_refused(root, tiles
     assert report.local(report.bulk("confusion.png")).stat().st_mtime_ns == written
     with pytest.raises(ConflictingOutput):
         evaluate_task(tiles, root / "scenes", CONFIG.model_copy(update={"seed": 1}), report, HERE)
+
+
+def test_progress_tells_the_training_of_the_baseline_from_that_of_the_model(root, tiles, monkeypatch, capsys):
+    monkeypatch.setattr(import_module("eartheye.telemetry.progress"), "LINE_EVERY_S", 0.0)
+    tile_set, model, package = TileSet(tiles), load_task_model(root / "scenes"), ModelPackage.read(root / "scenes")
+    training = FinetuneConfig(title="scenes", task="scenes", samples=MASKS, batch_size=8, epochs=1)
+    Trial(tile_set, choose_windows(tile_set, "scenes", MASKS), model, package, training, CONFIG, HERE).baseline()
+    assert "training the head scenes on a random backbone: 1 of 1" in capsys.readouterr().err
 
 
 def test_where_windows_overlap_their_probabilities_are_averaged(root, tiles):
