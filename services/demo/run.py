@@ -19,6 +19,7 @@ from eartheye.errors import InvalidCatalogue, InvalidConfig, InvalidSettings
 from eartheye.store import Folder
 from eartheye.tracking import CHAMPION, resolve
 from pipelines.config import ChainConfig, MapConfig, read_chain
+from pipelines.fit import check_labels
 from pipelines.requests import map_folder
 from services.demo.report.build import write_report
 from services.demo.servers import Servers, embedded_servers, environment
@@ -58,7 +59,7 @@ def run_demo(
     Raises:
         InvalidSettings: another demonstration is at work in the folder.
         InvalidCatalogue: the data folder has no catalogue.
-        InvalidConfig: the chain is malformed, or has a map of a scene that the catalogue lacks.
+        InvalidConfig: the chain is malformed, or has a map of a scene or a label set that the catalogue lacks.
         StepFailed: a step of the pipeline ended with an error that the user can act on.
         RuntimeError: a step of the pipeline ended by a fault.
         UserError: why a service ended before its time.
@@ -74,8 +75,9 @@ def run_demo(
         inputs = choose_inputs(run, data, catalogue, chain)
         config = read_chain(inputs.chain)
         check_maps(config, inputs)
+        check_labels(config, read_catalogue(inputs.catalogue))
         root = run_root(run) if stack else str(run.resolve())
-        made_from = fingerprint(inputs, config, root if stack else "")
+        made_from = fingerprint(run, inputs, config, root if stack else "")
         with environment(started_here(stack) if stack else {}):
             done = finished(run, root, made_from, config)
         if done:
@@ -138,12 +140,13 @@ def shipped(name: str) -> Path:
     return Path(str(HERE / name))
 
 
-def fingerprint(inputs: Inputs, config: ChainConfig, store: str) -> str:
-    """Return what decides a run: the release, the configuration, the catalogue, size and time of the files beside it, another store."""
+def fingerprint(run: Path, inputs: Inputs, config: ChainConfig, store: str) -> str:
+    """Return what decides a run: the release, the configuration, the catalogue, size and time of the data folder's files, another store."""
+    data, own = inputs.data.resolve(), run.resolve()
     files = sorted(
-        (str(path.relative_to(inputs.data)), path.stat().st_size, path.stat().st_mtime_ns)
-        for path in inputs.data.rglob("*")
-        if path.is_file()
+        (str(path.relative_to(data)), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in data.rglob("*")
+        if path.is_file() and not (own.is_relative_to(data) and path.is_relative_to(own))  # a run may lie in the folder of its data
     )
     facts = [__version__, config.model_dump(mode="json"), inputs.catalogue.read_text(), files, store]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -155,8 +158,11 @@ def finished(run: Path, root: str, made_from: str, config: ChainConfig) -> bool:
     Raises:
         UserError: a map cannot be looked at.
     """
-    marker, report = run / FINISHED, run / "report.html"
-    said = json.loads(marker.read_text()) if marker.exists() else {}
+    report = run / "report.html"
+    try:
+        said = json.loads((run / FINISHED).read_text())
+    except (FileNotFoundError, ValueError):  # the run has not ended yet, or the machine's power did while the file was written
+        return False
     if (said.get("kind"), said.get("made_from")) != (KIND, made_from) or not report.exists() or not report.stat().st_size:
         return False
     return all(is_there(run, root, wanted, said["maps"][wanted.title]) for wanted in config.maps)

@@ -63,7 +63,7 @@ def test_a_run_that_has_lost_a_part_goes_on(run, lost):
     assert not done(run)
 
 
-@pytest.mark.parametrize("cut", ["report.html", "maps/later/v2/polygons.parquet"])
+@pytest.mark.parametrize("cut", [FINISHED, "report.html", "maps/later/v2/polygons.parquet"])
 def test_a_run_with_an_empty_file_goes_on(run, cut):
     (run / cut).write_bytes(b"")
     assert not done(run)

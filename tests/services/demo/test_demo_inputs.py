@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from eartheye.errors import InvalidCatalogue, InvalidConfig
-from services.demo.run import choose_inputs, run_demo, shipped
+from pipelines.config import read_chain
+from services.demo.run import choose_inputs, fingerprint, run_demo, shipped
 from services.world.create import create_world
 
 
@@ -53,3 +54,25 @@ def test_a_file_that_is_not_there_is_told_before_a_world_is_drawn(given, refused
     with pytest.raises(refused, match=r"nope\.yaml is missing"):
         run_demo(tmp_path / "run", size_km=1.0, seed=0, **wanted)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_inside_the_data_folder_does_not_change_what_it_is_made_from(tmp_path):
+    catalogue = tmp_path / "catalogue.yaml"
+    catalogue.write_text("title: t\nlicence: CC0\nattribution: nobody\n")
+    inputs = choose_inputs(tmp_path / "run", tmp_path, None, shipped("chains/world.yaml"))
+    config = read_chain(inputs.chain)
+    before = fingerprint(tmp_path / "run", inputs, config, "")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "report.html").write_text("<html>")
+    assert fingerprint(tmp_path / "run", inputs, config, "") == before
+    (tmp_path / "scene.tif").write_bytes(b"new")
+    assert fingerprint(tmp_path / "run", inputs, config, "") != before
+
+
+def test_files_of_a_world_inside_the_run_count(world):
+    inputs = choose_inputs(world.parent, None, None, None)
+    config = read_chain(inputs.chain)
+    before = fingerprint(world.parent, inputs, config, "")
+    (world / "added.tif").write_bytes(b"new")
+    assert fingerprint(world.parent, inputs, config, "") != before
+    (world / "added.tif").unlink()
