@@ -1,11 +1,16 @@
 """The pipeline on this machine: Kubeflow's own local runner, each step in a process of its own."""
 
+import io
+import sys
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 from kfp import local
 
 from pipelines.config import ChainConfig
+from pipelines.course import Course
 from pipelines.imagery_to_map import imagery_to_map
 from pipelines.roots import check_root
 
@@ -21,7 +26,8 @@ def run_here(chain: ChainConfig, data: Path, catalogue: Path, root: str) -> None
 
     Raises:
         InvalidSettings: the servers of the settings cannot use the root.
-        RuntimeError: a step failed; its output has been printed.
+        StepFailed: a step ended with an error that the user can act on.
+        RuntimeError: a step ended by a fault. Its output has been printed, as that of every step.
     """
     check_root(root)
     warnings.filterwarnings("ignore", message="You may be attemping to run a task that uses custom", category=RuntimeWarning)
@@ -29,4 +35,34 @@ def run_here(chain: ChainConfig, data: Path, catalogue: Path, root: str) -> None
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(where), raise_on_error=True)
     absolute = root if "://" in root else str(Path(root).resolve())
     given = chain.model_dump(mode="json", exclude_defaults=True)
-    imagery_to_map(data=str(data.resolve()), catalogue=str(catalogue.resolve()), chain=given, root=absolute)
+    course = Course("its output stands above")
+    try:
+        with redirect_stdout(Overheard(sys.stdout, course)):
+            imagery_to_map(data=str(data.resolve()), catalogue=str(catalogue.resolve()), chain=given, root=absolute)
+    except RuntimeError:
+        if course.failure is None:
+            raise
+        raise course.failure from None
+
+
+class Overheard(io.TextIOBase):
+    """Standard output, whose lines a course hears as well.
+
+    Args:
+        output: where it goes.
+        course: what hears it.
+    """
+
+    def __init__(self, output: TextIO, course: Course) -> None:
+        self._output, self._course, self._begun = output, course, ""
+
+    def write(self, text: str) -> int:
+        """Pass text on."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._course.hear(line)
+        return self._output.write(text)
+
+    def flush(self) -> None:
+        """Write what is still held back."""
+        self._output.flush()

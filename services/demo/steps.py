@@ -13,12 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from eartheye.errors import StepFailed
-from services.demo.last_words import LastWords
+from pipelines.course import Course
 from services.demo.step_times import add_time
 
-STARTED = re.compile(r"Executing task '([\w-]+)'")
-ENDED = re.compile(r"Task '([\w-]+)' finished with status (\w+)")
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = re.compile(r"^ {4}([a-z][\w -]*: \d+( of \d+)?.*)$")
 
 
@@ -40,9 +37,9 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
     """
     arguments = [str(chain), str(data), str(catalogue), root, str(os.getpid())]
     command = [sys.executable, "-m", "services.demo.pipeline_process", *arguments]
-    step, at_work, began, words, failure = "pipeline", False, time.monotonic(), LastWords(), None
-    whole = run / "pipeline.log"
-    with whole.open("a") as log:
+    where = f"the whole output is in {run / 'pipeline.log'}"
+    course, at_work, began = Course(where), False, time.monotonic()
+    with (run / "pipeline.log").open("a") as log:
         process = subprocess.Popen(
             command,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},  # progress is told when it is made
@@ -58,28 +55,24 @@ def run_pipeline(chain: Path, data: Path, catalogue: Path, root: str, run: Path,
             for line in process.stdout:
                 log.write(line)
                 log.flush()
-                plain = COLOUR.sub("", line.rstrip("\n"))
-                if found := STARTED.search(plain):
-                    step, at_work, began, words = found[1], True, time.monotonic(), LastWords()
-                elif (found := ENDED.search(plain)) and found[2] == "SUCCESS":
+                told = course.hear(line)
+                if told == "started":
+                    at_work, began = True, time.monotonic()
+                elif told == "done":
                     at_work, took = False, time.monotonic() - began
-                    add_time(run, step, took)
-                    console.print(f"  {step:<22} {took:6.1f} s")
-                elif found and failure is None:  # Kubeflow goes on with steps that do not hang on it
-                    failure = words.failure(step, whole)
-                else:
-                    words.hear(plain)
-                    if at_work and (found := PROGRESS.match(plain)):  # Kubeflow lists a step's outputs alike, after it
-                        console.print(f"    {found[1]}", style="dim")
+                    add_time(run, course.step, took)
+                    console.print(f"  {course.step:<22} {took:6.1f} s")
+                elif at_work and (found := PROGRESS.match(line)):  # Kubeflow lists a step's outputs alike, after it
+                    console.print(f"    {found[1]}", style="dim")
             code = process.wait()
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
     if code and ended.is_set():
-        raise StepFailed(f"step {step} was ended, for a service that it may wait for has ended; the whole output is in {whole}")
+        raise StepFailed(f"step {course.step} was ended, for a service that it may wait for has ended; {where}")
     if code:
-        raise failure or words.failure(step, whole)
+        raise course.failure or course.ended_here()
 
 
 def end_after(ended: threading.Event, process: subprocess.Popen[str]) -> None:

@@ -8,7 +8,6 @@ import yaml
 from rich.console import Console
 
 from eartheye.errors import DatabaseUnavailable, StepFailed, UserError
-from services.demo.last_words import LINES, LastWords
 from services.demo.servers import environment, services
 from services.demo.step_times import add_time, read_times
 from services.demo.steps import run_pipeline
@@ -71,44 +70,6 @@ def test_a_service_that_cannot_work_ends_the_pipeline_and_its_error_is_told(worl
             run_steps(world, tmp_path, 1, ended)
     assert "was ended, for a service that it may wait for has ended" in str(told.value.__context__)
     assert "Pipeline imagery-to-map finished" not in (tmp_path / "pipeline.log").read_text()
-
-
-def heard(text):
-    words = LastWords()
-    for line in text.splitlines():
-        words.hear(line)
-    return words.failure("tiler", "pipeline.log")
-
-
-MENDED = """    Traceback (most recent call last):
-      File "store.py", line 3, in read
-    eartheye.errors.StoreUnavailable: it does not answer
-"""
-CAUSE = """
-    During handling of the above exception, another exception occurred:
-
-    Traceback (most recent call last):
-      File "run.py", line 9, in tile
-        raise error
-"""
-
-
-def test_the_error_that_counts_is_the_last_one():
-    assert str(heard(MENDED)) == "step tiler: it does not answer; the whole output is in pipeline.log"
-    fault = heard(f"{MENDED}{CAUSE}    KeyError: 'shard'\n")
-    assert isinstance(fault, RuntimeError)
-    assert "StoreUnavailable" in str(fault)
-    user_error = heard(
-        f"    Traceback (most recent call last):\n    KeyError: 'shard'\n{CAUSE}    eartheye.errors.MissingBulk: no shard 3\n    \n"
-    )
-    assert isinstance(user_error, StepFailed)
-
-
-def test_a_step_that_was_killed_without_a_word_is_a_fault_that_shows_what_it_printed():
-    fault = heard("\n".join(f"    cutting tiles: {number} of 200" for number in range(100)))
-    assert isinstance(fault, RuntimeError)
-    assert str(fault).endswith("cutting tiles: 99 of 200")
-    assert str(fault).count("cutting tiles") == LINES
 
 
 def test_times_of_steps_are_summed_over_the_starts_of_a_run(tmp_path):

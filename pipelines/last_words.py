@@ -4,7 +4,6 @@ import re
 import textwrap
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from eartheye.errors import StepFailed
 
@@ -35,14 +34,14 @@ class LastWords:
             self.error, self.indent = words, None
         self.lines.append(line)
 
-    def failure(self, step: str, log: Path) -> Exception:
+    def failure(self, step: str, where: str) -> Exception:
         """Return the error to raise for a step that failed: `StepFailed` for a user error in it, `RuntimeError` for a fault.
 
         Args:
             step: its name.
-            log: file with the whole output.
+            where: says where the whole output is.
         """
         if mine := USER_ERROR.match(self.error):
-            return StepFailed(f"step {step}: {mine[1]}; the whole output is in {log}")
+            return StepFailed(f"step {step}: {mine[1]}; {where}")
         told = textwrap.indent(textwrap.dedent("\n".join(self.lines)).strip(), "  ")
-        return RuntimeError(f"step {step} ended by a fault; the whole output is in {log}, its last lines are:\n{told}")
+        return RuntimeError(f"step {step} ended by a fault; {where}, its last lines are:\n{told}")
