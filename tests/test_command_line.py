@@ -74,6 +74,7 @@ def test_help_is_found_on_the_console():
         (("predict", "nowhere", "scene.tif", "."), "a folder has this name"),
         (("predict", "nowhere", "there.tif", "./there.tif"), "is the scene, the map would overwrite it"),
         (("predict", "nowhere", "scene.tif", "there.tif/map.tif"), "a file that of its folder"),
+        (("predict", "nowhere", "scene.tif", "/proc/map.tif"), "give this user the right to write there, or choose another folder"),
         (("pipeline", "run", "nowhere.yaml", ".", "out"), "is missing"),
     ],
 )
@@ -96,6 +97,9 @@ def test_a_user_error_is_one_line_and_exit_code_2(arguments, words, tmp_path, mo
             ("pretrain", "t", "c", "b", "--checkpoint", "k", "--views.local-views", "x"),
             "--views.local-views x: it should be a valid integer",
         ),
+        (("deploy", "serving", "landcover", "0"), "Must be >= 1; see eartheye deploy --help"),
+        (("promote", "landcover", "0"), "Must be >= 1; see eartheye promote --help"),
+        (("rollback", "landcover", "--expected-champion", "-1"), "Must be >= 0; see eartheye rollback --help"),
         (("tile", "data", "tiles", "--chip-px", "99999"), "--chip-px 99999: it should be less than or equal to 8192"),
         (("world", "create", "w", "--size-km", "wide"), 'unable to convert "wide" into float; see eartheye world create --help'),
     ],
@@ -106,6 +110,16 @@ def test_a_malformed_option_is_one_line_and_exit_code_2(arguments, words):
     assert words in told.stderr
     assert len(told.stderr.splitlines()) == 1
     assert "pydantic" not in told.stderr
+
+
+@pytest.mark.parametrize("bands", [["--bands", "red", "green", "blue"], ["--bands", "red", "--bands", "green", "--bands", "blue"]])
+def test_several_bands_are_given_as_a_shell_has_them(bands):
+    def given(*words):
+        _, bound, _ = command_line(listing=False).parse_args([*words, *bands])
+        return bound.arguments
+
+    assert given("predict", "serving", "scene.tif", "map.tif")["bands"] == ("red", "green", "blue")
+    assert given("map", "--job", "a", "--scene", "s", "--model", "m", "--output", "o")["request"].bands == ("red", "green", "blue")
 
 
 def test_an_unknown_option_is_refused_with_a_suggestion():

@@ -1,8 +1,17 @@
 """What several commands are given."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from eartheye.contracts import Catalogue, read_catalogue
+
+Version = Annotated[int, Parameter(validator=Number(gte=1))]
+"""Of a registered model; MLflow counts from 1."""
+Champion = Annotated[int | None, Parameter(validator=Number(gte=0))]
+"""A version, 0 for none."""
 
 
 def catalogue_of(data: Path, catalogue: Path | None) -> Catalogue:

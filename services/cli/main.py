@@ -65,7 +65,7 @@ def command_line(listing: bool) -> App:
         Try `eartheye demo`, then `eartheye COMMAND --help`.
         """,
         help_format="markdown",
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), consume_multiple=True),
         suppress_keyboard_interrupt=False,
     )
     for group, place, words in COMMANDS:

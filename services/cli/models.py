@@ -10,6 +10,7 @@ from components.exporter.config import ExporterConfig
 from components.finetuner.config import FinetuneConfig
 from components.pretrainer.config import PretrainConfig
 from eartheye.wording import counted
+from services.cli.inputs import Version
 
 
 def pretrain(
@@ -129,7 +130,7 @@ def register(name: str, model: str, serving: str, report: str) -> None:
     print(f"{name} version {register_candidate(name, Folder(model), Folder(serving), Folder(report)).version}")
 
 
-def deploy(serving: str, name: str, version: int) -> None:
+def deploy(serving: str, name: str, version: Version) -> None:
     """Put a version on the inference server of the settings and run its golden tile.
 
     Example: `EARTHEYE_PREDICTOR=triton EARTHEYE_TRITON_REPOSITORY=/models eartheye deploy runs/landcover-serving landcover 3`
@@ -153,7 +154,8 @@ def deploy(serving: str, name: str, version: int) -> None:
 def predict(model: str, scene: str, output: Path, *, bands: tuple[str, ...] | None = None, crs: str | None = None) -> None:
     """Map a scene here, in this process and in one pass.
 
-    Examples: `eartheye predict runs/landcover-serving scene.tif map.tif`; `eartheye predict models:/landcover@champion scene.tif map.tif`
+    Examples: `eartheye predict runs/landcover-serving scene.tif map.tif`; `eartheye predict models:/landcover@champion scene.tif map.tif
+    --bands red green blue`
 
     Parameters
     ----------

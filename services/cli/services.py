@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from eartheye.contracts.messages import JobRequest
 from eartheye.wording import counted
+from services.cli.inputs import Champion, Version
 
 
 class MapRequest(JobRequest):
@@ -15,7 +16,7 @@ class MapRequest(JobRequest):
     kind: Annotated[Literal["job-request/1"], Parameter(show=False)] = "job-request/1"
 
 
-def promote(model: str, version: int, *, expected_champion: int | None = None, asked_by: str = "command line") -> None:
+def promote(model: str, version: Version, *, expected_champion: Champion = None, asked_by: str = "command line") -> None:
     """Ask that a model version become the champion; the gate decides, and says why.
 
     Example: `eartheye promote landcover 3 --expected-champion 2`
@@ -44,7 +45,7 @@ def promote(model: str, version: int, *, expected_champion: int | None = None, a
     print(f"{model} version {version} is the champion")
 
 
-def rollback(model: str, *, expected_champion: int | None = None, asked_by: str = "command line") -> None:
+def rollback(model: str, *, expected_champion: Champion = None, asked_by: str = "command line") -> None:
     """Ask that the champion before become the champion again; a promotion still under way is withdrawn.
 
     Example: `eartheye rollback landcover`
@@ -71,7 +72,8 @@ def rollback(model: str, *, expected_champion: int | None = None, asked_by: str 
 def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float = 3600.0, dry_run: bool = False) -> None:
     """Ask the inference service for a map of a scene, and wait for it.
 
-    Example: `eartheye map --job harbour-1 --scene data/harbour.tif --model landcover --output runs/maps/harbour`
+    Examples: `eartheye map --job harbour-1 --scene data/harbour.tif --model landcover --output runs/maps/harbour`; with
+    `--bands red green blue` where the file does not name its bands
 
     Parameters
     ----------
