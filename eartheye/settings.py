@@ -54,7 +54,8 @@ class Settings(BaseSettings):
     # prediction
     predictor: Literal["triton", "onnxruntime", "torch"] = "onnxruntime"
     """Where inference runs: a Triton server, or in the worker's own process by ONNX Runtime (processor) or PyTorch (a GPU where there is
-    one; it runs the task model that the serving package was exported from)."""
+    one; it runs the task model that the serving package was exported from). `eartheye.load` and `eartheye predict` need no server: for them
+    Triton's place is taken by ONNX Runtime."""
     triton_url: str = "127.0.0.1:8001"
     """Triton's gRPC address."""
     triton_repository: Path | None = None

@@ -1,5 +1,6 @@
 """Mapping a scene in the caller's own process: the model of a folder or of the registry, one pass, no server."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,8 @@ from rasterio.crs import CRS
 
 from eartheye.blocks import Window, map_window
 from eartheye.contracts import ClassSpec, ServingPackage
-from eartheye.errors import InvalidConfig, InvalidName
-from eartheye.predictor import Predictor
-from eartheye.predictor.onnxruntime import OnnxRuntimePredictor
-from eartheye.predictor.signature import Signature
+from eartheye.errors import InvalidConfig, InvalidName, StoreUnavailable
+from eartheye.predictor import Predictor, open_predictor
 from eartheye.raster import CogSpec, open_scene, write_cog
 from eartheye.settings import load as load_settings
 from eartheye.store import Folder
@@ -21,6 +20,8 @@ from services.inference.admission import area_of, check_fit
 from services.inference.worker import read_images
 
 REGISTRY = "models:/"
+NO_VERSION = 0
+"""A package in a folder is no version of a registered model; only Triton asks for one."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,11 @@ class ClassMap:
         """Write a cloud-optimised GeoTIFF.
 
         Raises:
+            InvalidName: a folder has its name, or a file that of its folder.
+            StoreUnavailable: its folder cannot be written to.
             StoreFull: there is no room for it.
         """
+        check_folder(Path(path))
         height, width = self.classes.shape
         spec = CogSpec(
             crs=self.crs,
@@ -54,18 +58,27 @@ class ClassMap:
 
 
 class MapModel:
-    """A segmentation model, loaded.
+    """A segmentation model, loaded into this process: run by PyTorch where the settings name it, by ONNX Runtime otherwise.
+
+    Where they name Triton too, for the server may hold another version, or none: what is loaded is the package that was asked for.
 
     Args:
         folder: of its serving package.
+
+    Raises:
+        NotFinished: the folder holds no serving package.
+        InvalidConfig: it is no segmentation model.
+        PredictorUnavailable: the model cannot be run.
     """
 
     def __init__(self, folder: Folder) -> None:
         self.package = ServingPackage.read(folder)
         if self.package.task != "segmentation":
             raise InvalidConfig(f"{self.package.title} classifies whole scenes: only segmentation models make maps")
-        model = folder.local(self.package.onnx)
-        self._predict: Predictor = OnnxRuntimePredictor(model, Signature.of(self.package), load_settings().predictor_threads)
+        settings = load_settings()
+        if settings.predictor == "triton":
+            settings = settings.model_copy(update={"predictor": "onnxruntime"})
+        self._predict: Predictor = open_predictor(folder, self.package, self.package.title, NO_VERSION, settings)
 
     def predict(
         self,
@@ -104,17 +117,35 @@ def check_output(scene: str, output: Path) -> None:
 
     Raises:
         InvalidName: a folder has its name, or a file that of its folder.
+        StoreUnavailable: its folder cannot be written to.
         InvalidConfig: it is the scene.
     """
-    folder = next(parent for parent in output.absolute().parents if parent.exists())
-    if output.is_dir() or not folder.is_dir():
-        raise InvalidName(f"{output} cannot be made: a folder has this name, or a file that of its folder; choose another name")
+    check_folder(output)
     if output.exists() and Path(Folder(scene).root).resolve() == output.resolve():
         raise InvalidConfig(f"{output} is the scene, the map would overwrite it: choose another name for the map")
 
 
+def check_folder(output: Path) -> None:
+    """Refuse a file that cannot be made where it is to lie; tried, for neither rights nor owners tell it of every file system.
+
+    Raises:
+        InvalidName: a folder has its name, or a file that of its folder.
+        StoreUnavailable: its folder cannot be written to.
+    """
+    try:
+        folder = next(parent for parent in output.absolute().parents if parent.exists())
+        if output.is_dir() or not folder.is_dir():
+            raise InvalidName(f"{output} cannot be made: a folder has this name, or a file that of its folder; choose another name")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{output} cannot be made ({error.strerror}): give this user the right to write there, or choose another folder"
+        ) from error
+
+
 def load(model: str) -> MapModel:
-    """Load a model to map scenes with.
+    """Load a model to map scenes with, in this process and without a server; `EARTHEYE_PREDICTOR=torch` has PyTorch run it.
 
     Args:
         model: folder of a serving package, or `models:/NAME@ALIAS` of the registry.
@@ -123,6 +154,7 @@ def load(model: str) -> MapModel:
         NotFinished: the folder holds no serving package.
         UnknownModel: the registry has no such model or alias.
         InvalidConfig: it is no segmentation model.
+        PredictorUnavailable: it cannot be run, or, for PyTorch, does not say which model it was exported from.
     """
     if not model.startswith(REGISTRY):
         return MapModel(Folder(model))

@@ -197,7 +197,7 @@ def test_a_scale_is_a_shade_outside_the_training_s_for_scenes_as_for_tiles(place
                 lambda scene=scene: check_fit(scene, place.package),
                 lambda tiles=tiles: check_sensor(tiles, place.package.image),
             ):
-                with nullcontext() if fits else pytest.raises(WrongScale, match="for 0.5 to 1 m"):
+                with nullcontext() if fits else pytest.raises(WrongScale, match=r"for 0\.5 to 1 m"):
                     check()
 
 
