@@ -4,9 +4,11 @@ MLflow gets figures. Weights and data stay in the object store; MLflow holds the
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric
@@ -15,32 +17,66 @@ from pydantic import BaseModel
 
 from eartheye.errors import TrackingUnavailable
 from eartheye.settings import load
+from eartheye.telemetry import get_logger
 
 INJECTED_RUN = "MLFLOW_RUN_ID"
 PARAMETER_LIMIT = 6000
+BATCH = 1000
+"""Values that MLflow takes at once."""
+log = get_logger(__name__)
 
 
 class Run:
-    """An open run."""
+    """An open run.
+
+    Work does not end because MLflow went away in the middle of it: its figures are in the folder that it makes, too. Those that MLflow
+    could not be told are kept, and told once more at the end.
+    """
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
         self._client = client
         self.id = run_id
+        self._untold: list[Metric] = []
+        self._away = False
 
     def metric(self, name: str, value: float, step: int = 0) -> None:
         """Record one value of a metric."""
-        self._client.log_metric(self.id, name, value, step=step)
+        self._record([Metric(name, value, time.time_ns() // 1_000_000, step)])
 
     def history(self, name: str, values: Mapping[int, float]) -> None:
         """Record a metric's values by step in one request; time in the chart is the step."""
-        metrics = [Metric(name, value, step, step) for step, value in values.items()]
-        for start in range(0, len(metrics), 1000):
-            self._client.log_batch(self.id, metrics=metrics[start : start + 1000])
+        self._record([Metric(name, value, step, step) for step, value in values.items()])
+
+    def end(self, status: Literal["FINISHED", "FAILED"] | None) -> None:
+        """Tell MLflow what it has not been told, and how the run ended; None leaves it open. What it cannot be told is a warning."""
+        try:
+            self._tell()
+            if status:
+                self._client.set_terminated(self.id, status)
+        except MlflowException as error:
+            log.warning("MLflow does not know how a run ended", run=self.id, values_lost=len(self._untold), reason=str(unavailable(error)))
+
+    def _record(self, metrics: list[Metric]) -> None:
+        self._untold += metrics
+        if self._away:  # its client asks for minutes until it gives up
+            return
+        try:
+            self._tell()
+        except MlflowException as error:
+            self._away = True
+            log.warning("MLflow gets no figures before the run ends", run=self.id, reason=str(unavailable(error)))
+
+    def _tell(self) -> None:
+        while self._untold:
+            self._client.log_batch(self.id, metrics=self._untold[:BATCH])
+            del self._untold[:BATCH]
 
 
 @contextmanager
 def run(name: str, config: BaseModel, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
     """Open a run and log the resolved configuration; the run ends with the block, failed if the block raised.
+
+    MLflow has to be there when the run is opened; from then on the work goes on without it.
 
     Where the orchestrator injected a run (`MLFLOW_RUN_ID`), that run is used, and left open for whoever made it.
 
@@ -62,14 +98,13 @@ def run(name: str, config: BaseModel, tags: Mapping[str, str] | None = None) -> 
             client.set_tag(run_id, key, value)
     except MlflowException as error:
         raise unavailable(error) from error
+    opened = Run(client, run_id)
     try:
-        yield Run(client, run_id)
+        yield opened
     except BaseException:
-        if not injected:
-            client.set_terminated(run_id, "FAILED")
+        opened.end(None if injected else "FAILED")
         raise
-    if not injected:
-        client.set_terminated(run_id, "FINISHED")
+    opened.end(None if injected else "FINISHED")
 
 
 def connect() -> MlflowClient:

@@ -1,5 +1,8 @@
 """Runs and registry on a real MLflow with SQLite."""
 
+import sqlite3
+from contextlib import ExitStack, closing, contextmanager
+
 import pytest
 from pydantic import BaseModel
 
@@ -47,6 +50,53 @@ def test_a_run_whose_work_failed_is_marked_failed():
     with pytest.raises(ZeroDivisionError), run("pretrain", Config()) as opened:
         raise ZeroDivisionError
     assert connect().get_run(opened.id).info.status == "FAILED"
+
+
+@pytest.fixture
+def away(sqlite):
+    """A context within which MLflow fails at once: its database is without the runs."""
+
+    @contextmanager
+    def without_runs():
+        with closing(sqlite3.connect(sqlite.removeprefix("sqlite:///"))) as database:
+            database.execute("ALTER TABLE runs RENAME TO elsewhere")
+            yield
+            database.execute("ALTER TABLE elsewhere RENAME TO runs")
+
+    return without_runs
+
+
+def test_work_goes_on_while_mlflow_is_away_and_its_figures_are_told_at_the_end(away, capsys):
+    with run("pretrain", Config()) as opened:
+        opened.metric("before", 1.0)
+        with away():
+            opened.metric("oa", 0.5)
+            opened.history("loss", {0: 3.0, 1: 2.0})
+        opened.history("loss", {2: 1.0})
+    assert capsys.readouterr().out.count("MLflow gets no figures before the run ends") == 1
+    stored = connect().get_run(opened.id)
+    assert stored.data.metrics == {"before": 1.0, "oa": 0.5, "loss": 1.0}
+    assert [(value.step, value.value) for value in connect().get_metric_history(opened.id, "loss")] == [(0, 3.0), (1, 2.0), (2, 1.0)]
+    assert stored.info.status == "FINISHED"
+
+
+def test_an_error_of_the_work_is_not_hidden_by_mlflow_being_away(away, capsys):
+    def work(meanwhile):
+        with run("pretrain", Config()) as opened:
+            meanwhile.enter_context(away())
+            opened.metric("oa", 1 / 0)
+
+    with ExitStack() as meanwhile, pytest.raises(ZeroDivisionError):
+        work(meanwhile)
+    assert "MLflow does not know how a run ended" in capsys.readouterr().out
+
+
+def test_work_that_was_done_is_done_though_mlflow_is_away_at_its_end(away, capsys):
+    with ExitStack() as meanwhile, run("pretrain", Config()) as opened:
+        meanwhile.enter_context(away())
+        opened.metric("oa", 0.5)
+    assert "values_lost=1" in capsys.readouterr().out
+    assert connect().get_run(opened.id).info.status == "RUNNING"
 
 
 def test_an_injected_run_is_used_and_left_open(monkeypatch):
