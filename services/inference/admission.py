@@ -16,7 +16,7 @@ from eartheye.raster import Scene, open_scene, select_bands
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from services.inference.names import package_name, told_as
-from services.inference.roots import inside_roots
+from services.inference.roots import inside_roots, meets
 
 SAME_PX = 1e-6
 """Share of a pixel by which a bound may miss a pixel's edge and still mean it: coordinates are rounded decimals."""
@@ -71,6 +71,9 @@ def admit(request: JobRequest, resolve: ModelSource, settings: Settings) -> Admi
     output = inside_roots(request.output, settings.allowed_roots)
     if scene_uri.startswith(output.rstrip("/") + "/"):
         raise RequestRejected(f"{request.output} holds the scene, a map could overwrite it: give the map a folder of its own")
+    for asked, plain in ((request.scene, scene_uri), (request.output, output)):
+        if meets(plain, settings.job_work):  # what is in it is removed when a map is there
+            raise RequestRejected(f"{asked} is in or above the folder that this service keeps its blocks in: name another folder")
     model = resolve(request.model, request.alias)
     with told_as({model.serving: package_name(request.model, model.version)}):
         package = ServingPackage.read(Folder(model.serving))

@@ -23,11 +23,21 @@ def inside_roots(uri: str, roots: Sequence[str]) -> str:
     except (InvalidName, OSError, ValueError) as error:  # a loop of links, a name too long, a NUL
         raise RequestRejected(f"{uri!r} cannot be used: {error}") from None
     for root in map(_plain, roots):
-        if plain == root or plain.startswith(root.rstrip("/") + "/"):
+        if _holds(root, plain):
             return plain
     # the folders themselves are not told: whoever asks need not know where the service keeps what
     change = "name one inside its EARTHEYE_ALLOWED_ROOTS" if roots else "none is allowed, set EARTHEYE_ALLOWED_ROOTS"
     raise OutsideRoots(f"{uri} is outside the folders of this service: {change}")
+
+
+def meets(plain: str, folder: str) -> bool:
+    """Say whether what `inside_roots` returned lies in a folder, is it, or holds it."""
+    other = _plain(folder)
+    return _holds(other, plain) or _holds(plain, other)
+
+
+def _holds(folder: str, plain: str) -> bool:
+    return plain == folder or plain.startswith(folder.rstrip("/") + "/")
 
 
 def _plain(uri: str) -> str:

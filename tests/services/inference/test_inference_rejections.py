@@ -91,6 +91,17 @@ def test_a_map_is_not_put_where_it_could_overwrite_its_scene(reason, place):
     assert "give the map a folder of its own" in reason(output=str(place.root))
 
 
+def test_neither_map_nor_scene_is_in_or_above_the_folder_of_the_blocks_which_are_removed(reason, place, bus):
+    words = "is in or above the folder that this service keeps its blocks in: name another folder"
+    for wanted in ({"scene": f"{place.root}/work/scene.tif"}, {"output": f"{place.root}/work"}, {"output": f"{place.root}/work/plan/map"}):
+        assert reason(**wanted) == f"{next(iter(wanted.values()))} {words}"
+    deeper = place.settings.model_copy(update={"job_work": str(place.root / "kept" / "work")})
+    above = ByHand(Place(place.root, deeper, place.models, place.package), bus)
+    above.ask(place.request("above", output=str(place.root / "kept")))
+    assert above.result("above").reason == f"{place.root}/kept {words}"
+    assert "blocks" not in reason(output=f"{place.root}/works/map", alias="nobody")
+
+
 @pytest.mark.parametrize("crs", ["/etc/passwd", "http://example.org/crs", "EPSG:4326/../x", "+proj=longlat"])
 def test_a_reference_system_is_a_code_and_nothing_that_gdal_would_look_up(place, crs):
     with pytest.raises(ValidationError, match="pattern"):
