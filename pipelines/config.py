@@ -100,10 +100,12 @@ class ChainConfig(BaseModel):
                 raise InvalidConfig(f"two {part} are titled '{twice[0]}' and would share a folder: give each its own title")
         if self.samplings and "tiles" not in {sampling.title for sampling in self.samplings}:
             raise InvalidConfig("no sampling is titled 'tiles': title so the one at whose sites the tiler is to cut")
-        models = sorted(head.title for head in self.heads)
+        models = sorted(head.title for head in self.heads if head.finetuner.task == "segmentation")
         for wanted in self.maps:
             if wanted.model not in models:
-                raise InvalidConfig(f"map '{wanted.title}': no head is titled '{wanted.model}': add it, or name one of {models}")
+                raise InvalidConfig(
+                    f"map '{wanted.title}': no segmentation head is titled '{wanted.model}': add one, or name one of {models}"
+                )
         return self
 
     def sites(self, root: str) -> str:

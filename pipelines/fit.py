@@ -1,7 +1,8 @@
-"""Whether a chain and a catalogue fit together."""
+"""Whether a chain and the data fit together."""
 
 from eartheye.contracts import Catalogue
 from eartheye.errors import InvalidConfig
+from eartheye.store import Folder
 from pipelines.config import ChainConfig
 
 
@@ -26,3 +27,19 @@ def check_labels(chain: ChainConfig, catalogue: Catalogue) -> None:
             )
         if samples.label_set is not None and samples.label_set not in names:
             raise InvalidConfig(f"{field}.samples.label_set: the catalogue has no '{samples.label_set}': choose one of {names}")
+
+
+def check_scenes(chain: ChainConfig, data: str) -> None:
+    """Refuse a map of a scene that is not there, before the model that makes it is trained.
+
+    Args:
+        chain: configuration of the steps.
+        data: data folder.
+
+    Raises:
+        InvalidConfig: which map, and what it is to name.
+    """
+    for wanted in chain.maps:
+        folder, _, name = f"{data.rstrip('/')}/{wanted.scene}".rpartition("/")
+        if not Folder(folder).exists(name):
+            raise InvalidConfig(f"map '{wanted.title}': there is no {folder}/{name}: name a raster of the data folder as its scene")

@@ -49,7 +49,7 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
         chain: configuration of every step, as `pipelines.config.ChainConfig`.
         root: folder that takes the steps' folders.
     """
-    of = step(configuration(chain=chain, catalogue=catalogue, root=root)).outputs
+    of = step(configuration(chain=chain, data=data, catalogue=catalogue, root=root)).outputs
 
     with dsl.ParallelFor(step(repetitions(chain=chain, root=root, of="samplings")).output, name="samplings", parallelism=1) as sampling:
         cells = step(aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=sampling.cells_folder)).output

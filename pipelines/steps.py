@@ -8,7 +8,7 @@ from eartheye.images import SERVICES_IMAGE
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
-def configuration(chain: dict, catalogue: str, root: str) -> NamedTuple(  # type: ignore[valid-type]
+def configuration(chain: dict, data: str, catalogue: str, root: str) -> NamedTuple(  # type: ignore[valid-type]
     "Steps", [("sites", str), ("tiler", dict), ("tiling_pods", int), ("curator", dict), ("pretrainer", dict), ("evaluator", dict)]
 ):
     """Check the whole chain's configuration before anything runs; returns that of each step that runs once, and the folder of the sites."""
@@ -17,7 +17,7 @@ def configuration(chain: dict, catalogue: str, root: str) -> NamedTuple(  # type
 
     from eartheye.contracts import read_catalogue
     from pipelines.config import ChainConfig
-    from pipelines.fit import check_labels
+    from pipelines.fit import check_labels, check_scenes
 
     class Steps(NamedTuple):
         sites: str
@@ -29,6 +29,7 @@ def configuration(chain: dict, catalogue: str, root: str) -> NamedTuple(  # type
 
     checked = ChainConfig.model_validate(chain)
     check_labels(checked, read_catalogue(Path(catalogue)))
+    check_scenes(checked, data)
     return Steps(checked.sites(root), **checked.of_steps(), tiling_pods=checked.tiling_pods)
 
 

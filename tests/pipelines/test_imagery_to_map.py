@@ -109,7 +109,7 @@ def test_a_malformed_chain_is_named(text, words, tmp_path):
 
 
 TILES = {"title": "tiles", "sampler": {"target_sites": 5}}
-HEAD = {"finetuner": {"title": "landcover", "task": "scenes"}}
+HEAD = {"finetuner": {"title": "landcover", "task": "segmentation", "samples": {"label_set": "landcover"}}}
 MAP = {"title": "autumn", "model": "landcover", "scene": "autumn.tif"}
 
 
@@ -120,9 +120,16 @@ MAP = {"title": "autumn", "model": "landcover", "scene": "autumn.tif"}
         ({"samplings": [TILES, TILES]}, "two samplings are titled 'tiles' and would share a folder: give each its own title"),
         ({"heads": [HEAD, HEAD]}, "two heads are titled 'landcover' and would share a folder: give each its own title"),
         ({"maps": [MAP, MAP | {"scene": "spring.tif"}]}, "two maps are titled 'autumn' and would share a folder: give each its own title"),
-        ({"maps": [MAP | {"model": "roofs"}]}, r"map 'autumn': no head is titled 'roofs': add it, or name one of ['landcover']"),
+        (
+            {"maps": [MAP | {"model": "roofs"}]},
+            "map 'autumn': no segmentation head is titled 'roofs': add one, or name one of ['landcover']",
+        ),
+        (
+            {"heads": [{"finetuner": {"title": "landcover", "task": "scenes"}}]},
+            "map 'autumn': no segmentation head is titled 'landcover': add one, or name one of []",
+        ),
     ],
-    ids=["no tiles", "samplings", "heads", "maps", "model"],
+    ids=["no tiles", "samplings", "heads", "maps", "model", "scenes"],
 )
 def test_parts_that_do_not_fit_together_are_refused_with_what_to_change(part, words, tmp_path):
     whole = {"name": "small", "samplings": [TILES], "heads": [HEAD], "maps": [MAP]}

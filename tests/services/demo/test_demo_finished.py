@@ -14,7 +14,7 @@ CONFIG = ChainConfig.model_validate(
     {
         "name": "small",
         "samplings": [{"title": "tiles", "sampler": {"target_sites": 5}}],
-        "heads": [{"finetuner": {"title": "landcover", "task": "scenes"}}],
+        "heads": [{"finetuner": {"title": "landcover", "task": "segmentation", "samples": {"label_set": "landcover"}}}],
         "maps": [{"title": "later", "model": "landcover", "scene": "mosaic.tif"}],
     }
 )

@@ -25,7 +25,7 @@ def test_a_folder_of_the_synthetic_world_takes_the_chain_that_is_shipped_for_it(
     ("change", "said"),
     [
         ({"scene": "mosaic_1999Q1.tif"}, "map 'landcover-2024q3': mosaic_1999Q1.tif is no scene of "),
-        ({"model": "roofs"}, r"is titled 'roofs': add it, or name one of \['landcover', 'landcover-scenes'\]"),
+        ({"model": "roofs"}, r"is titled 'roofs': add one, or name one of \['landcover'\]"),
     ],
     ids=["scene", "model"],
 )
