@@ -1,6 +1,7 @@
 """The console command: every command teaches, and a user error is one line and exit code 2."""
 
 import re
+import socket
 import subprocess
 import sys
 
@@ -143,7 +144,28 @@ def test_a_map_is_asked_for_by_paths_that_the_service_understands_in_its_own_fol
         return JobResult(job=request.job, state="done")
 
     monkeypatch.setattr("pipelines.requests.request_map", answered)
+    monkeypatch.setattr("eartheye.bus.check_broker", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     for scene, output in (("data/a.tif", "../maps"), ("s3://imagery/a.tif", "file:///maps")):
         ask_for_map(request=MapRequest(job="a", scene=scene, model="m", output=output))
     assert asked == [(f"{tmp_path}/data/a.tif", f"{tmp_path.parent}/maps"), ("s3://imagery/a.tif", "file:///maps")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit_s"),
+    [
+        (("map", "--job", "a", "--scene", "s", "--model", "m", "--output", "o", "--timeout-s", "0.3"), "0.3"),
+        (("promote", "landcover", "3"), "0.6"),
+        (("rollback", "landcover"), "0.6"),
+        (("topics",), "0.6"),
+    ],
+)
+def test_a_broker_that_is_away_is_told_in_one_line_within_the_time_limit(arguments, limit_s, monkeypatch):
+    monkeypatch.setenv("EARTHEYE_KAFKA_TIMEOUT_S", "0.6")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, and not listened on
+        monkeypatch.setenv("EARTHEYE_KAFKA_BOOTSTRAP", address := f"127.0.0.1:{nobody.getsockname()[1]}")
+        told = eartheye(*arguments)
+    assert told.returncode == 2
+    assert told.stderr.startswith(f"eartheye: Kafka at {address} did not answer within {limit_s} s ")
+    assert len(told.stderr.splitlines()) == 1

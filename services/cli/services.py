@@ -1,5 +1,7 @@
 """Commands that ask the services for something, and the one that runs them."""
 
+import logging
+import math
 import os
 from typing import Annotated, Literal
 
@@ -37,6 +39,7 @@ def promote(model: str, version: Version, *, expected_champion: Champion = None,
     from eartheye.errors import GateNotPassed
     from pipelines.requests import request_promotion
 
+    reach_broker()
     request = f"promote-{uuid.uuid4().hex}"  # asked by hand once more, it is decided anew
     result = request_promotion(model, version, asked_by, expected_champion=expected_champion, request=request)
     print("\n".join(result.reasons))
@@ -62,6 +65,7 @@ def rollback(model: str, *, expected_champion: Champion = None, asked_by: str = 
     from eartheye.errors import GateNotPassed
     from pipelines.requests import request_rollback
 
+    reach_broker()
     result = request_rollback(model, asked_by, expected_champion=expected_champion)
     print("\n".join(result.reasons))
     if not result.granted:
@@ -88,8 +92,30 @@ def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float
     if dry_run:
         print(f"{told_of(request)}; nothing was written")
         return
+    reach_broker(timeout_s)
     result = request_map(request, timeout_s)
     print(f"map in {result.map}: {counted(result.blocks_done, 'block')} done, {result.blocks_empty} empty, {result.blocks_failed} failed")
+
+
+def reach_broker(limit_s: float = math.inf) -> None:
+    """See that Kafka answers before anything is asked of it.
+
+    Args:
+        limit_s: how long it may take, where that is less than the settings allow.
+
+    Raises:
+        BusUnavailable: it does not answer in time. This tells in one line what kafka-python says meanwhile in several.
+    """
+    from eartheye.bus import check_broker
+    from eartheye.settings import load
+
+    settings, kafka = load(), logging.getLogger("kafka")
+    level = kafka.level
+    kafka.setLevel(logging.CRITICAL)
+    try:
+        check_broker(settings, min(settings.kafka_timeout_s, limit_s))
+    finally:
+        kafka.setLevel(level)
 
 
 def _absolute(uri: str) -> str:
@@ -140,6 +166,7 @@ def topics() -> None:
     from eartheye.bus import open_bus
     from eartheye.contracts.messages import TOPICS
 
+    reach_broker()
     with open_bus() as bus:
         bus.ensure_topics(TOPICS)
     print("\n".join(TOPICS))
