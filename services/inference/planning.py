@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from eartheye.blocks import Block as CutBlock
@@ -121,8 +122,11 @@ def store_plan(session: Session, plan: Plan, cut: Sequence[CutBlock]) -> str:
     if stored := hold_plan(session, name):
         stored.scene, stored.serving = plan.scene, plan.serving  # the same content may have moved
         return name
-    session.add(plan)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(plan)
+    except IntegrityError:  # of two jobs that are planned at once the other's planner has stored it
+        return store_plan(session, plan, cut)
     session.execute(insert(Block), [{"plan": name, "block": block.name, **block.window._asdict()} for block in cut])
     return name
 

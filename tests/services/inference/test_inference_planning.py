@@ -1,11 +1,19 @@
 """A request planned without the service, held against the job."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
+from eartheye.database import connect
 from eartheye.errors import ConflictingOutput, WrongBands
-from services.inference.planning import plan_job
+from services.inference.planning import plan_job, store_plan
 from services.inference.service import inference_service
+from services.inference.tables import Block, Plan
+from services.schema.migrate import upgrade
+from tests.services.inference.at_once import meet_before
 from tests.services.inference.place import QUICK, Place, ask
 
 
@@ -31,3 +39,20 @@ def test_a_plan_counts_what_the_job_then_does_and_writes_nothing(place: Place, b
 def test_a_plan_is_refused_as_the_job_would_be(place: Place):
     with pytest.raises(WrongBands):
         plan_job(place.request("wrong", bands=("nir", "green", "blue")), place.resolve, place.settings, QUICK.block_px)
+
+
+def test_one_plan_stored_by_two_planners_at_once_is_there_once(place: Place, new_postgres):
+    engine = connect(place.settings.model_copy(update={"database_url": new_postgres()}))
+    upgrade(engine)
+
+    def store(job: str) -> str:
+        planned = plan_job(place.request(job), place.resolve, place.settings, QUICK.block_px)
+        with Session(engine) as session, session.begin():
+            return store_plan(session, planned.plan, planned.blocks)
+
+    with meet_before(engine, "INSERT INTO plans", 2), ThreadPoolExecutor(2) as pool:
+        stored = set(pool.map(store, ["one", "other"]))
+    with Session(engine) as session:
+        assert set(session.scalars(select(Plan.plan))) == stored
+        assert session.scalar(select(func.count()).select_from(Block)) == 12
+    engine.dispose()
