@@ -17,6 +17,7 @@ from components.tiler.config import TilerConfig
 from eartheye.contracts import GatePolicy
 from eartheye.contracts.messages import CRS_CODE, NAME
 from eartheye.errors import InvalidConfig
+from eartheye.yaml_mistakes import mistake_of
 
 MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -158,8 +159,8 @@ def read_chain(path: Path) -> ChainConfig:
         return ChainConfig.model_validate(yaml.safe_load(path.read_text()))
     except FileNotFoundError:
         raise InvalidConfig(f"{path} is missing: give the YAML file of the chain") from None
-    except yaml.YAMLError as error:
-        raise InvalidConfig(f"{path} is not YAML: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidConfig(f"{path} is not YAML: {mistake_of(error)}") from None
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise InvalidConfig(f"{path}: {reasons}") from None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from eartheye.contracts.package import ClassSpec
 from eartheye.errors import InvalidCatalogue
+from eartheye.yaml_mistakes import mistake_of
 
 LARGEST_CHIP_PX = 8192
 """Largest side of a tile: several are in memory at once, 200 megabytes each in three bands of a byte."""
@@ -199,7 +200,7 @@ def read_catalogue(path: Path) -> Catalogue:
     except FileNotFoundError:
         raise InvalidCatalogue(f"{path} is missing: describe the data folder there, as docs/catalogue.md says") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidCatalogue(f"{path} is not YAML: {error}") from None
+        raise InvalidCatalogue(f"{path} is not YAML: {mistake_of(error)}") from None
     try:
         return Catalogue.model_validate(fields)
     except ValidationError as error:

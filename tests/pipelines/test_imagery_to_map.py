@@ -97,7 +97,7 @@ def test_the_same_chain_through_kubeflows_numbers_is_the_same_chain():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name: [", "is not YAML"),
+        ("name: [", r"chain.yaml is not YAML: correct line 1, column 8 \(.*\)$"),
         ("name: x\nsamplings: [{title: tiles, sampler: {target_sites: 1, spread: 2}}]\nheads: []", "spread"),
     ],
 )
