@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from minio import MinioAdmin
+from minio.credentials import StaticProvider
 
 from eartheye.errors import InvalidSettings, StoreFull, StoreUnavailable
 from eartheye.settings import load
@@ -152,6 +154,15 @@ class TestRefusals:
                 put(folder, "too large", random.Random(0).randbytes(80_000_000))
             assert list(folder.list()) == ["fits"]
         load.cache_clear()
+
+    def test_a_bucket_with_a_quota_that_is_reached_is_told(self, folder, minio_server):
+        bucket = folder.root.split("/")[2]
+        administrator = StaticProvider(minio_server.access_key, minio_server.secret_key)
+        MinioAdmin(endpoint=minio_server.endpoint, credentials=administrator, secure=False).bucket_quota_set(bucket, 1_000_000)
+        for use in (lambda: put(folder, "x", bytes(2_000_000)), lambda: folder.create_once("x", bytes(2_000_000))):
+            with pytest.raises(StoreFull, match=rf"no room in s3://{bucket} at {minio_server.endpoint} \(Bucket quota exceeded"):
+                use()
+        assert list(folder.list()) == []
 
 
 class TestUnfinished:
