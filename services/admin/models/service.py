@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from eartheye.contracts import Report, Score
-from eartheye.errors import GateNotPassed, UnknownModel, UserError
+from eartheye.errors import GateNotPassed, StoreUnavailable, UnknownModel, UserError
 from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel, newest_versions
 from services.admin.models.schemas import DecisionOut, GateCheckOut, GateOut, ModelOut, VersionOut
@@ -48,6 +48,7 @@ def list_versions(platform: Platform, model: str, limit: int, before: int | None
     Raises:
         UnknownModel: there is no such model.
         TrackingUnavailable: MLflow does not answer.
+        StoreUnavailable: the reports cannot be looked at now.
     """
     versions = newest_versions(model, limit, before)
     if not versions and before is None:
@@ -125,5 +126,7 @@ def _scores(report: str) -> tuple[Score, ...]:
     """Return the model's own scores; a report that is gone does not hide the version."""
     try:
         return tuple(score for score in Report.read(Folder(report)).scores if score.model == "pretrained")
+    except StoreUnavailable:
+        raise
     except UserError:
         return ()

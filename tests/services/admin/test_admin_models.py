@@ -4,9 +4,12 @@ import threading
 import time
 
 import pytest
+import urllib3
 
+from eartheye import settings
 from eartheye.errors import PredictorSilent
-from eartheye.tracking import CHAMPION, alias_version
+from eartheye.store import s3_requests
+from eartheye.tracking import CHAMPION, alias_version, register
 from services.admin.roles import Role
 from services.registry import outbox, service
 from services.registry.service import run_registry
@@ -139,3 +142,15 @@ def test_nothing_to_roll_back_to(admin):
 def test_a_model_that_is_not_there(admin):
     assert admin.ask("GET", "/v1/models/nobody/versions").status_code == 404
     assert admin.ask("GET", "/v1/models/..%2F..%2Fetc/versions").status_code in (404, 422)
+
+
+def test_a_report_that_is_gone_hides_no_version_and_a_store_that_is_away_is_told(admin, monkeypatch):
+    for name, report in (("gone", f"{admin.root}/gone"), ("away", "s3://away/report")):
+        register(name, f"{report}/model", f"{report}/serving", name, report, None)
+    assert admin.ask("GET", "/v1/models/gone/versions").json()[0]["scores"] == []
+    monkeypatch.setenv("EARTHEYE_S3_ENDPOINT", "127.0.0.1:1")
+    monkeypatch.setattr(s3_requests, "REQUEST_RETRIES", urllib3.Retry(0))
+    settings.load.cache_clear()
+    away = admin.ask("GET", "/v1/models/away/versions")
+    settings.load.cache_clear()
+    assert (away.status_code, away.json()["type"]) == (503, "urn:eartheye:problem:store-unavailable")
