@@ -56,7 +56,7 @@ def status(folder: Folder = Path(".stack")) -> None:
         The stack's folder.
     """
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from eartheye.settings import load
     from services.stack.local_stack import servers
@@ -64,7 +64,7 @@ def status(folder: Folder = Path(".stack")) -> None:
     from services.stack.supervisor import look
 
     place = Place(folder, load().cache)
-    table = Table("server", "state", "address", "process", "log")
+    table = Table(*(Column(title, overflow="fold") for title in ("server", "state", "address", "process", "log")))
     findings = [look(server, place) for server in servers()]
     for server, found in zip(servers(), findings, strict=True):
         table.add_row(server.name, found.state, found.address, str(found.pid or ""), str(server.log_file(place)))

@@ -438,3 +438,12 @@ def test_a_log_is_followed(tmp_path):
 def test_without_a_stack_the_way_to_one_is_told(tmp_path):
     with pytest.raises(InvalidSettings, match="start the servers with `eartheye stack up`"):
         read_environment(tmp_path)
+
+
+def test_a_narrow_table_keeps_the_whole_path_of_a_log(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        commands.status(tmp_path)
+    listed = capsys.readouterr().out
+    assert f"{tmp_path}/minio/log" in "".join(line.split("│")[-2].strip() for line in listed.splitlines() if "│" in line)
+    assert "…" not in listed
