@@ -48,6 +48,10 @@ def test_cloud_is_what_is_bright_in_one_acquisition_and_not_in_another():
     assert reasons(site=[1, 1, 1], clear=[0.5, 1.0, 0.9]) == ["cloudy", None, None]
 
 
+def test_what_another_sensor_sees_says_nothing_of_cloud():
+    assert reasons(site=[1, 1], sensor=["s", "t"], clear=[0.5, 1.0]) == [None, None]
+
+
 def test_ground_that_is_bright_in_every_acquisition_is_no_cloud_unless_nothing_else_is_seen():
     assert reasons(site=[1, 1, 2, 3], clear=[0.5, 0.4, 0.3, 0.05]) == [None, None, None, "cloudy"]
 
@@ -108,6 +112,9 @@ def test_copies_are_found_though_brighter_or_compressed_and_the_first_stays():
     brighter = np.clip(pictures[3].astype(float) * 0.7 + 20 + rng.normal(0, 3, (64, 64, 3)), 0, 255).astype(np.uint8)
     thumbnails = np.stack([seen(picture).thumbnail for picture in [*pictures, brighter, pictures[7], pictures[7]]])
     assert find_copies(thumbnails, np.arange(100, 143), 0.98) == {140, 141, 142}
+    alike = np.corrcoef(thumbnails[3], thumbnails[40])[0, 1]
+    assert find_copies(thumbnails, np.arange(100, 143), alike - 1e-4) == {140, 141, 142}
+    assert find_copies(thumbnails, np.arange(100, 143), alike + 1e-4) == {141, 142}
 
 
 def test_acquisitions_of_one_site_are_no_copies_of_each_other():
@@ -126,6 +133,14 @@ def test_clusters_part_what_looks_different():
     descriptors = np.stack([seen(picture(rng)).descriptor for picture in [towns] * 12 + [water] * 12])
     found = cluster(descriptors, blocks(3), 2, seed=0)
     assert found.tolist() == [0] * 12 + [1] * 12
+
+
+def test_each_block_of_a_descriptor_counts_the_same():
+    """One number parts the sites one way, a block of many numbers, all alike, another way that is not quite as clear."""
+    first = np.repeat([0.0, 1.0], 32)
+    second = np.tile([0.0, 0.45, 0.55, 1.0], 16)
+    descriptors = np.column_stack([first, *[second] * 15]).astype(np.float32)
+    assert cluster(descriptors, (1, 15), 2, seed=0).tolist() == first.astype(int).tolist()
 
 
 def test_few_sites_have_few_clusters():

@@ -1,18 +1,27 @@
 """The arithmetic of an evaluation, each against the plainest way to compute it."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from scipy.stats import binom
 
 from components.evaluator.bootstrap import interval
 from components.evaluator.colour import BINS, histograms, surroundings
+from components.evaluator.config import EvaluatorConfig
+from components.evaluator.features import judge_features, random_backbone
 from components.evaluator.neighbours import classify
 from components.evaluator.patches import principal_colours
 from components.evaluator.pictures import paint, stretch
 from components.evaluator.probe import probe
-from components.evaluator.scoring import by_class, by_group
+from components.evaluator.scoring import COLOUR, RANDOM, by_class, by_group, comparisons
+from components.finetuner.config import SamplesConfig
 from components.finetuner.metrics import class_iou, confusion, mean_iou, overall_accuracy
-from eartheye.contracts import ClassSpec
+from components.finetuner.windows import Window, Windows
+from eartheye.contracts import Architecture, ClassSpec, Score
+from models.vit import SIZES
 
 CLASSES = tuple(ClassSpec(value=value, name=name, colour="#102030") for value, name in ((1, "a"), (2, "b"), (5, "c"), (9, "d")))
 
@@ -67,6 +76,13 @@ def test_an_interval_holds_the_figure_and_narrows_with_the_groups():
     assert interval(matrices, overall_accuracy, 500, 0) == many
 
 
+def test_an_interval_is_that_of_drawing_as_many_groups_again():
+    """Of 12 groups, all right or all wrong, k right ones are drawn with the binomial's probability."""
+    matrices = np.array([[[10, 0], [0, 10]]] * 7 + [[[0, 10], [10, 0]]] * 5)
+    low, high = (float(binom(12, 7 / 12).ppf(end)) / 12 for end in (0.025, 0.975))
+    assert interval(matrices, overall_accuracy, 20_000, 0) == pytest.approx((low, high))
+
+
 def test_groups_that_agree_have_no_width_and_one_group_no_interval():
     matrices = np.repeat(np.array([[[8, 2], [1, 9]]]), 6, axis=0)
     assert interval(matrices, overall_accuracy, 100, 0) == pytest.approx((0.85, 0.85))
@@ -97,6 +113,57 @@ def test_a_probe_finds_what_is_linear(validated):
     labels = (features[:, 0] + 2 * features[:, 1] > 0).astype(int)
     validation = np.arange(150, 200) if validated else np.array([], int)
     assert (probe(features, labels, np.arange(150), validation, np.arange(200, 300)) == labels[200:]).mean() > 0.93
+
+
+def test_a_probe_sees_features_of_any_scale_alike():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 5)) + 50
+    labels = (features[:, 0] > 50).astype(int)
+    features[:, 0] = features[:, 0] / 1000 - 3  # what tells the classes apart is smallest
+    assert (probe(features, labels, np.arange(150), np.array([], int), np.arange(200, 300)) == labels[200:]).mean() > 0.9
+
+
+def test_neighbours_take_a_network_s_class_token_and_a_probe_all_it_says():
+    """Half the features, the class token, tells the first class apart; the other, the mean patch, all three."""
+    parts = ["train"] * 60 + ["validation"] * 30 + ["test"] * 30
+    label = np.arange(120) % 3
+    windows = Windows(
+        tuple(Window(row, 0, 0, int(label[row]), part, str(row % 4)) for row, part in enumerate(parts)),
+        pd.Series(parts, range(120)),
+        CLASSES[:3],
+        "web",
+        56,
+    )
+    token, patch = np.eye(3)[np.where(label == 0, 0, 1)], np.eye(3)[label]
+    features = np.hstack([token, patch]) + np.random.default_rng(0).normal(size=(120, 6)) * 0.01
+    config = EvaluatorConfig(samples=SamplesConfig(label_set="cover"))
+    near, linear = judge_features("pretrained", features, windows, config)
+    assert (near.protocol, linear.protocol) == ("knn", "linear-probe")
+    assert near.matrices.sum(axis=0)[0].tolist() == [10, 0, 0]
+    assert near.matrices.sum(axis=0)[1:, 0].tolist() == [0, 0]
+    assert np.trace(near.matrices.sum(axis=0)) < 28
+    assert linear.matrices.sum(axis=0).tolist() == np.diag([10] * 3).tolist()
+    every, _ = judge_features(COLOUR, features, windows, config)
+    assert np.trace(every.matrices.sum(axis=0)) == 30
+    # taught wrongly, both are wrong: nothing is learned from the test windows
+    taught = tuple(window._replace(label=(window.label + 1) % 3) if window.part == "train" else window for window in windows.all)
+    for found in judge_features(COLOUR, features, replace(windows, all=taught), config):
+        assert np.trace(found.matrices.sum(axis=0)) == 0
+
+
+def test_a_random_backbone_is_the_same_each_time_and_another_for_another_seed():
+    architecture = Architecture(name="vit-nano/14", backbone=asdict(SIZES["nano"]), image_px=28)
+    first, again, other = (random_backbone(architecture, seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(tensor, again[name]) for name, tensor in first.items())
+    assert not torch.equal(first["cls_token"], other["cls_token"])
+
+
+def test_words_on_the_baselines_follow_the_figures():
+    scores = [
+        Score(model=m, protocol="knn", metric="oa", value=v, low=None, high=None, count=9) for m, v in (("pretrained", 0.5), (RANDOM, 0.6))
+    ]
+    assert comparisons(scores, 20)[0] == "knn, oa: pretrained 0.500 is not above random backbone 0.600"
+    assert comparisons([scores[0], scores[1].model_copy(update={"value": 0.4})], 20)[0].startswith("knn, oa: pretrained 0.500 is above")
 
 
 def test_a_histogram_counts_each_pixel_once():

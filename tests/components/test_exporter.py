@@ -4,23 +4,24 @@ import io
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 
 from components.deployer.run import TOLERANCE, deploy
 from components.exporter.config import ExporterConfig
-from components.exporter.run import export_model
+from components.exporter.run import export_model, run_onnx
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.resources import Resources
 from components.finetuner.run import finetune
 from eartheye.contracts import ModelPackage, ServingPackage
-from eartheye.errors import CorruptBulk, NotFinished
+from eartheye.errors import CorruptBulk, NotEnoughTiles, NotFinished, ParityNotReached
 from eartheye.predictor import open_predictor
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.tiles import SplitConfig
-from tests.components.tiny_tiles import write_backbone
+from tests.components.tiny_tiles import write_backbone, write_tiles
 
 SAMPLES = SamplesConfig(label_set="cover", input_px=56, split=SplitConfig(test_share=0.3, validation_share=0.2))
 HEADS = {
@@ -58,6 +59,22 @@ def test_pytorch_and_onnx_runtime_give_the_same_answers(root, task):
     scale = 255 if given.dtype == np.uint8 else 1
     assert np.abs(given.astype(float) - wanted).max() / scale <= TOLERANCE
     assert given.std() > 0
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_a_model_that_computes_something_else_than_it_learned_is_not_exported(root, tiles, tmp_path, task, monkeypatch):
+    run = import_module("components.exporter.run")
+    monkeypatch.setattr(run, "run_onnx", lambda path, images: np.roll(run_onnx(path, images), 1, axis=1))  # classes take each other's place
+    with pytest.raises(ParityNotReached, match="try another opset"):
+        export_model(root / task, tiles, ExporterConfig(), Folder(tmp_path))
+    assert ServingPackage.read(root / f"{task}-serving").parity <= ExporterConfig().parity_tolerance
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tiles_of_other_bands_are_nothing_to_compare_by(root, tmp_path):
+    other = write_tiles(tmp_path / "bgr", sites=2, quarters=1, channels=("blue", "green", "red"))
+    with pytest.raises(NotEnoughTiles, match="no tile has the bands"):
+        export_model(root / "scenes", other, ExporterConfig(), Folder(tmp_path / "serving"))
 
 
 def test_pytorch_gives_an_image_the_same_answer_whatever_lies_beside_it(root):

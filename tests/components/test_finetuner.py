@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.features import encode, read_masks, read_windows, training_images
-from components.finetuner.fitting import class_weights, on_grid_of_head, truth
+from components.finetuner.fitting import class_weights, fit_head, on_grid_of_head, truth
 from components.finetuner.resources import Resources
 from components.finetuner.run import finetune, targets_of
 from components.finetuner.windows import Window, Windows, choose_windows, classes_of, starts
@@ -221,7 +222,7 @@ def test_tiles_of_other_bands_or_another_scale_are_refused(root, tmp_path):
     with pytest.raises(WrongBands, match="set `channels`"):
         finetune(other, root / "backbone", SEGMENTATION, Folder(tmp_path / "m"), HERE)
     coarse = write_tiles(tmp_path / "coarse", sites=8, quarters=1, gsd_m=10.0)
-    with pytest.raises(WrongScale, match="10 m a pixel"):
+    with pytest.raises(WrongScale, match="is 10 m wide"):
         finetune(coarse, root / "backbone", SEGMENTATION, Folder(tmp_path / "m"), HERE)
 
 
@@ -246,6 +247,19 @@ def test_a_head_that_diverges_stops_and_leaves_no_package(root, tiles, tmp_path)
     with pytest.raises(TrainingDiverged, match="lower `learning_rate`"):
         finetune(tiles, root / "backbone", wild, Folder(tmp_path / "m"), HERE)
     assert not (tmp_path / "m").exists()
+
+
+def test_a_head_learns_from_the_training_windows_and_is_chosen_on_the_validation_windows(root, tiles, tmp_path, monkeypatch):
+    given = []
+    run = import_module("components.finetuner.run")
+    monkeypatch.setattr(run, "fit_head", lambda *args: given.extend(args) or fit_head(*args))
+    finetune(tiles, root / "backbone", SCENES.model_copy(update={"epochs": 1}), Folder(tmp_path), HERE)
+    windows = choose_windows(TileSet(tiles), "scenes", SCENES.samples)
+    _, features, targets, train, validation, *_ = given
+    assert train.tolist() == windows.rows("train").tolist()
+    assert validation.tolist() == windows.rows("validation").tolist()
+    assert targets.tolist() == (windows.labels + 1).tolist()
+    assert not features[windows.rows("test")].any()
 
 
 def test_segmentation_without_masks_is_refused():
