@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from pydantic import ConfigDict
 
 from services.admin.keys.schemas import KeyRequest
 from services.admin.roles import Role
@@ -14,8 +15,9 @@ admin.command(key)
 
 
 class KeyWanted(KeyRequest):
-    """What is asked for; without a role, the least."""
+    """What is asked for, in words that are all text; without a role, the least."""
 
+    model_config = ConfigDict(strict=False)
     role: Role = Role.VIEWER
 
 
@@ -37,12 +39,13 @@ def list_keys() -> None:
     Example: `eartheye admin key list`
     """
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from eartheye.database import now
     from services.admin.keys.store import list_keys
 
-    table = Table("key", "name", "role", "created", "expires", "last used", "state")
+    columns = (Column(title, overflow="fold") for title in ("name", "role", "created", "expires", "last used", "state"))
+    table = Table(Column("key", no_wrap=True), *columns)  # `revoke` asks for all of it
     for key in list_keys(_engine()):
         expired = key.expires_at is not None and key.expires_at <= now()
         state = "revoked" if key.revoked_at else "expired" if expired else "in force"

@@ -1,5 +1,6 @@
 """Keys on the command line."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -7,7 +8,8 @@ from cyclopts import CycloptsError
 
 from eartheye import settings
 from eartheye.database import connect
-from services.admin.keys.store import check_token, list_keys
+from services.admin.keys.store import check_token, create_key, list_keys
+from services.admin.roles import Role
 from services.cli.admin import _engine
 from services.cli.main import command_line
 from services.cli.mistakes import one_line
@@ -35,6 +37,16 @@ def test_a_key_is_given_listed_and_revoked(capsys):
     listed = capsys.readouterr().out
     assert re.search(rf"{key.key}.*revoked", listed)
     assert token not in listed
+
+
+def test_a_narrow_list_keeps_what_revoke_asks_for(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    made = create_key(_engine(), "the dashboards of the department", Role.OPERATOR, "test", dt.timedelta(days=9))
+    check_token(_engine(), made.token)
+    run("admin", "key", "list")
+    listed = capsys.readouterr().out
+    assert made.key.key in listed
+    assert "…" not in listed
 
 
 @pytest.mark.parametrize(
