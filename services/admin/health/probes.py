@@ -73,7 +73,9 @@ class Probes:
     async def ready(self) -> Ready:
         """Return whether this service can answer requests; takes no thread from those that answer them."""
         asked = self._schema.ask()
-        await asyncio.wait([asyncio.wrap_future(asked.answer)], timeout=asked.left_s)
+        answered = asyncio.wrap_future(asked.answer)
+        answered.add_done_callback(lambda each: each.exception())  # it is read below, and asyncio is to know, however late it comes
+        await asyncio.wait([answered], timeout=asked.left_s)
         if not asked.answer.done() or isinstance(error := asked.answer.exception(), UserError):
             return Ready(ready=False, database=False, schema_current=False)
         if error is not None:

@@ -1,6 +1,7 @@
 """Health while a server hangs: it accepts the connection and never answers."""
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from eartheye import settings
+from eartheye.errors import DatabaseUnavailable
 from services.admin.app import create_app
 from services.admin.health.probes import Probes
 from services.admin.platform import Platform, open_platform
@@ -82,6 +84,21 @@ def test_a_store_that_hangs_is_named_with_its_time_and_the_service_is_ready(plat
         assert not store.ok
         assert f"at {platform.settings.s3_endpoint} does not answer since 20" in store.words
     assert asyncio.run(probes.ready()).ready
+
+
+def test_a_database_that_is_away_is_an_answer_and_no_fault_in_the_log(platform, monkeypatch):
+    def away(_engine):
+        raise DatabaseUnavailable("PostgreSQL does not answer")
+
+    async def ask() -> tuple[bool, list[str]]:
+        complaints = list[str]()
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
+        answer = await Probes(platform).ready()
+        gc.collect()
+        return answer.ready, complaints
+
+    monkeypatch.setattr("services.admin.health.probes.status", away)
+    assert asyncio.run(ask()) == (False, [])
 
 
 def test_live_and_ready_answer_while_every_thread_of_the_requests_hangs(platform):
