@@ -20,13 +20,13 @@ Printed = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, 
 
 
 class KeyRequest(BaseModel):
-    """Ask for a key."""
+    """Ask for a key. Strict: `true` is not one day."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     name: Printed
     """Whose it is, or what for: one line of what can be printed."""
-    role: Role
+    role: Role = Field(strict=False)  # JSON has words alone
     """What it may do: look; also submit jobs; also promote; also give and revoke keys."""
     days: int | None = Field(None, gt=0, le=3650)
     """How long it is in force; without it, until it is revoked."""

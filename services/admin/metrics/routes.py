@@ -8,18 +8,27 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from eartheye.database import answering
+from eartheye.errors import DatabaseUnavailable
+from eartheye.telemetry import get_logger
 from services.admin.platform import Platform, PlatformDep
 from services.inference.tables import Block, Job
 from services.registry.tables import OutboxItem
 
+log = get_logger(__name__)
 router = APIRouter(tags=["metrics"])
 
 
 @router.get("/v1/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(platform: PlatformDep) -> Response:
-    """Metrics of this process, and of what the platform's tables hold."""
-    own = generate_latest(REGISTRY)
-    return Response(own + generate_latest(_Tables(platform)), media_type=CONTENT_TYPE_LATEST)
+    """Metrics of this process, and of what the platform's tables hold; while the database is away, of this process alone."""
+    found = generate_latest(REGISTRY)
+    try:
+        with answering(platform.engine):
+            found += generate_latest(_Tables(platform))
+    except DatabaseUnavailable as error:
+        log.warning("metrics without those of the tables", reason=str(error))
+    return Response(found, media_type=CONTENT_TYPE_LATEST)
 
 
 class _Tables:

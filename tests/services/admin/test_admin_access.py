@@ -82,7 +82,18 @@ def test_a_key_given_over_the_api_works_until_it_is_revoked(admin):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"name": "a\x00b"}, {"name": "a\nb"}, {"name": " "}, {"name": "n" * 101}, {"days": 99999999999}, {"days": 0}]
+    "wrong",
+    [
+        {"name": "a\x00b"},
+        {"name": "a\nb"},
+        {"name": " "},
+        {"name": "n" * 101},
+        {"days": 99999999999},
+        {"days": 0},
+        {"days": True},
+        {"days": "9"},
+        {"role": 1},
+    ],
 )
 def test_a_key_that_could_not_be_kept_is_refused(admin, wrong):
     refused = admin.ask("POST", "/v1/keys", json={"name": "fine", "role": "viewer"} | wrong)

@@ -86,7 +86,11 @@ def test_the_service_is_not_ready_on_a_schema_of_another_release_or_without_its_
             connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
         ready = asked.get("/v1/health/ready")
         assert (ready.status_code, ready.json()) == (503, {"ready": False, "database": True, "schema_current": False})
+        assert "eartheye_promotion_work_pending 0.0" in asked.get("/v1/metrics").text
         platform.engine.dispose()
         (tmp_path / "eartheye.db").write_bytes(b"no database" * 100)
         ready = asked.get("/v1/health/ready")
         assert (ready.status_code, ready.json()) == (503, {"ready": False, "database": False, "schema_current": False})
+        metrics = asked.get("/v1/metrics")
+        assert (metrics.status_code, "eartheye_promotion_work_pending" in metrics.text) == (200, False)
+        assert 'eartheye_admin_requests_total{method="GET",route="/v1/health/ready",status="503"}' in metrics.text
