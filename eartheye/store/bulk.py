@@ -10,7 +10,6 @@ from eartheye.errors import CorruptBulk
 from eartheye.store.names import check_name
 
 READ_CHUNK_BYTES = 2**20
-WAY_OUT = "remove the folder and run the step that makes it again, or copy the object anew from where it came"
 
 
 class Bulk(BaseModel):
@@ -56,7 +55,7 @@ def verify(file: BinaryIO, bulk: Bulk, where: str) -> None:
     if identity not in _verified:
         sha256 = describe(bulk.name, file).sha256
         if sha256 != bulk.sha256:
-            raise CorruptBulk(f"{where}/{bulk.name} has SHA-256 {sha256} and should have {bulk.sha256}: {WAY_OUT}")
+            raise CorruptBulk(f"{where}/{bulk.name} has SHA-256 {sha256} and should have {bulk.sha256}: {way_out(where)}")
         _verified.add(identity)
     file.seek(0)
 
@@ -64,4 +63,13 @@ def verify(file: BinaryIO, bulk: Bulk, where: str) -> None:
 def check_size(size: int, bulk: Bulk, where: str) -> None:
     """Raise `CorruptBulk` unless the object has the size, in bytes, that its manifest says."""
     if size != bulk.size:
-        raise CorruptBulk(f"{where}/{bulk.name} has {size} bytes and should have {bulk.size}: {WAY_OUT}")
+        raise CorruptBulk(f"{where}/{bulk.name} has {size} bytes and should have {bulk.size}: {way_out(where)}")
+
+
+def way_out(where: str) -> str:
+    """Say what to do about a damaged or missing object of a finished folder: while its manifest is there, its step does nothing.
+
+    Args:
+        where: root of the folder.
+    """
+    return f"remove {where} and run the step that makes it again, or copy the object anew from where it came"

@@ -9,7 +9,7 @@ from pathlib import Path, PosixPath
 from typing import Self
 
 from eartheye.errors import CorruptBulk, MissingBulk, StoreFull
-from eartheye.store.bulk import WAY_OUT, Bulk, check_size, verify
+from eartheye.store.bulk import Bulk, check_size, verify, way_out
 from eartheye.store.draft import NO_ROOM, Draft, draft, make_local_directory
 from eartheye.store.port import ObjectStore
 
@@ -63,7 +63,7 @@ class BulkCache:
 
     def _download(self, bulk: Bulk, store: ObjectStore) -> "LeasedPath":
         if (size := store.size(bulk.name)) is None:
-            raise MissingBulk(f"{store.root}/{bulk.name} is not there: {WAY_OUT}")
+            raise MissingBulk(f"{store.root}/{bulk.name} is not there: {way_out(store.root)}")
         check_size(size, bulk, store.root)
         self._make_room(bulk.size)
         path = self._directory / bulk.sha256

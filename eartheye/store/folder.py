@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from eartheye.errors import InvalidName, MissingBulk
 from eartheye.settings import load
-from eartheye.store.bulk import WAY_OUT, Bulk, describe, verify
+from eartheye.store.bulk import Bulk, describe, verify, way_out
 from eartheye.store.cache import FETCH_CHUNK_BYTES, BulkCache
 from eartheye.store.directory import DirectoryStore
 from eartheye.store.names import check_name
@@ -158,7 +158,7 @@ class Folder:
         try:
             file = path.open("rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise MissingBulk(f"{path} is not there: {WAY_OUT}") from None
+            raise MissingBulk(f"{path} is not there: {way_out(self.root)}") from None
         try:
             verify(file, bulk, self.root)
         except BaseException:

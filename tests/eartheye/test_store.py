@@ -284,7 +284,7 @@ class TestContract:
     def test_an_absent_bulk_is_told(self, folder):
         bulk = Bulk(name="gone.parquet", size=1, sha256=digest(b"x"))
         for use in (folder.open, folder.local):
-            with pytest.raises(MissingBulk, match=r"gone\.parquet is not there: remove the folder and run the step"):
+            with pytest.raises(MissingBulk, match=rf"gone\.parquet is not there: remove {folder.root} and run the step"):
                 use(bulk)
 
     def test_a_bulk_of_another_size_is_refused(self, folder):
