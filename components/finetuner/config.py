@@ -4,14 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from components.pretrainer.config import PATCH_PX
 from eartheye.contracts.messages import NAME
 from eartheye.errors import InvalidConfig
 from eartheye.flags import WholeNumber
 from eartheye.tiles import SplitConfig
 
 MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-PATCH_PX = 14
-"""Source: CG-EarthEye report, section 3.1."""
 
 Task = Literal["scenes", "segmentation"]
 

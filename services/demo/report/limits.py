@@ -16,11 +16,10 @@ from eartheye.contracts import LAND_CLASSES, LabelSet, Report, Score
 from eartheye.tiles import TileSet
 from eartheye.tiles.footprint import footprints
 from eartheye.wording import counted
-from services.demo.report.wording import length, listed, spread, two_digits
+from services.demo.report.wording import M2_PER_HA, length, listed, spread, two_digits
 
 FEW_SITES_OF_TARGET = 0.9
 MANY_SITES_OF_TARGET = 1.1
-M2_PER_HA = 1e4
 WGS84 = Geod(ellps="WGS84")
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 

@@ -26,8 +26,7 @@ from services.demo.report.agreement import LEAST_IOU, Matches, cut_out, match_po
 from services.demo.report.map_truth import raster_truth, shows, truth_words, worth_of, worth_words
 from services.demo.report.section import Section
 from services.demo.report.unseen import split_of, unseen_ground
-
-M2_PER_HA = 1e4
+from services.demo.report.wording import M2_PER_HA
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,7 @@ from components.finetuner.metrics import class_iou, mean_iou
 from eartheye.contracts import Catalogue, ClassSpec, Report
 from eartheye.contracts.catalogue import RasterLabels
 from eartheye.wording import counted
-from services.demo.report.wording import listed
-
-M2_PER_HA = 1e4
+from services.demo.report.wording import M2_PER_HA, listed
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+M2_PER_HA = 1e4
+
 
 def spread(counts: Iterable[int]) -> str:
     """Return the least and the most of some counts."""
