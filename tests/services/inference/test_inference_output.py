@@ -53,6 +53,17 @@ def test_the_output_of_a_job_at_work_is_taken_until_it_is_cancelled(by_hand, own
     ask("late", min_area_m2=9.0)
 
 
+def test_the_output_of_jobs_still_to_be_planned_is_the_first_one_s(by_hand, own_place, ask):
+    by_hand.planner.handle(own_place.request("first", output=str(own_place.root / "map")))
+    with pytest.raises(ConflictingOutput, match="takes the map of job 'first': choose another folder"):
+        ask("second", min_area_m2=50.0)
+    ask("same")
+    by_hand.planner.handle(own_place.request("second", output=str(own_place.root / "map"), min_area_m2=50.0))
+    with pytest.raises(ConflictingOutput, match="job 'first'"):  # as by a second planner, while one plans the first
+        ask("second", min_area_m2=50.0)
+    ask("first")
+
+
 def test_a_map_takes_its_folder_for_as_long_as_it_lies_there(by_hand, own_place, ask):
     by_hand.ask(own_place.request("first", output=str(own_place.root / "map")))
     by_hand.finish("first")
