@@ -75,8 +75,10 @@ def _get(session: Session, name: str) -> Job:
 
 
 def _job(session: Session, job: Job) -> JobOut:
-    if job.state in ENDED:  # its plan may serve another job by now, and count differently
-        counts = BlockCounts(done=job.blocks_done, empty=job.blocks_empty, failed=job.blocks_failed)
+    if job.state in ENDED:  # its plan may serve another job by now, and count differently; but it has as many blocks as ever
+        ended = job.blocks_done + job.blocks_empty + job.blocks_failed
+        planned = ended if job.state == "done" else sum(count_blocks(session, job.plan).values())
+        counts = BlockCounts(waiting=planned - ended, done=job.blocks_done, empty=job.blocks_empty, failed=job.blocks_failed)
     else:
         counts = BlockCounts.model_validate(count_blocks(session, job.plan))
     plan = session.get(Plan, job.plan) if job.plan else None

@@ -18,6 +18,7 @@ class BlockCounts(BaseModel):
     model_config = OUT
 
     waiting: int = 0
+    """Not with a worker; of a job that ended without them, those that have no outcome."""
     sent: int = 0
     done: int = 0
     empty: int = 0

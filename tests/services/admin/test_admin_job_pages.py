@@ -37,6 +37,8 @@ def jobs(admin):
                     plan="p" if number == 6 else None,
                 )
             )
+        fields = {"request": REQUEST | {"job": "broken-off"}, "plan": "p", "blocks_done": 2, "ended_at": moment}
+        session.add(Job(job="broken-off", state="cancelled", asked_at=moment - dt.timedelta(seconds=1), **fields))
         for number, state in enumerate(("waiting", "sent", "done", "failed", "failed")):
             reason = "the disk is full" if state == "failed" else None
             session.add(
@@ -51,7 +53,7 @@ def test_pages_hold_every_job_once_the_newest_first(admin):
         seen += [job["job"] for job in page["jobs"]]
         if (after := page["next"]) is None:
             break
-    assert seen == ["j6", "j5", "j4", "j3", "j2", "j1", "j0"]
+    assert seen == ["j6", "j5", "j4", "j3", "j2", "j1", "j0", "broken-off"]
 
 
 def test_jobs_by_state(admin):
@@ -64,6 +66,12 @@ def test_a_running_job_counts_its_blocks_and_tells_its_failures(admin):
     assert admin.ask("GET", "/v1/jobs/j6").json()["blocks"] == {"waiting": 1, "sent": 1, "done": 1, "empty": 0, "failed": 2}
     failures = admin.ask("GET", "/v1/jobs/j6/failures").json()
     assert failures[0] == {"block": "r0000c0003", "reason": "the disk is full", "sendings": 1, "window": [3, 0, 2, 2]}
+
+
+def test_a_job_that_was_cancelled_keeps_the_blocks_that_it_had(admin):
+    """Its plan has gone on for another job meanwhile."""
+    blocks = admin.ask("GET", "/v1/jobs/broken-off").json()["blocks"]
+    assert blocks == {"waiting": 3, "sent": 0, "done": 2, "empty": 0, "failed": 0}
 
 
 def test_a_stream_is_over_when_its_key_is_revoked(admin):
