@@ -3,8 +3,6 @@
 import logging
 import secrets
 import subprocess
-import uuid
-from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from kafka.admin import KafkaAdminClient
@@ -36,6 +34,7 @@ BROKER = {
     "group.initial.rebalance.delay.ms": "0",
 }
 """What is not about where it lies and listens; docker/compose.yaml has the same."""
+CLUSTER_ID_BYTES = 16
 FORMAT_LIMIT_S = 120
 ANSWER_LIMIT_MS = 3000
 
@@ -63,8 +62,7 @@ def _prepare(place: Place) -> Launch:
     def format_data(data: Path) -> None:
         draft = folder / "format.properties"
         draft.write_text(_properties(place, data))
-        cluster = urlsafe_b64encode(uuid.UUID(hex=secrets.token_hex(16)).bytes).decode().rstrip("=")
-        tool = [java, *JAVA_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft)]
+        tool = [java, *JAVA_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(draft)]
         done = subprocess.run(tool, capture_output=True, text=True, timeout=FORMAT_LIMIT_S, check=False)
         if done.returncode:
             raise ServerNotStarted(f"Kafka could not format its data folder: {(done.stdout + done.stderr).strip()[-500:]}")
@@ -73,6 +71,11 @@ def _prepare(place: Place) -> Launch:
     properties.write_text(_properties(place, data))
     command = [java, *JAVA_OPTIONS, f"-Dlog4j2.configurationFile={log_settings}", "-cp", f"{jars}/*", "kafka.Kafka", str(properties)]
     return Launch(command)
+
+
+def cluster_id() -> str:
+    """Return a random mark for a new data folder: 16 bytes in url-safe base64, none that Kafka's tool would take for an option."""
+    return next(drawn for drawn in iter(lambda: secrets.token_urlsafe(CLUSTER_ID_BYTES), None) if not drawn.startswith("-"))
 
 
 def _properties(place: Place, data: Path) -> str:

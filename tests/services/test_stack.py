@@ -18,7 +18,7 @@ import pytest
 
 from eartheye.errors import InvalidSettings, ServerNotStarted
 from services.cli import stack as commands
-from services.stack import local_stack
+from services.stack import kafka, local_stack
 from services.stack.data_folder import make_whole
 from services.stack.local_stack import read_environment, write_environment
 from services.stack.log_reading import read_on
@@ -424,6 +424,14 @@ def test_the_exit_code_of_status_says_whether_all_run(up, place, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         commands.status(place.root)
     assert ended.value.code == 3
+
+
+def test_no_mark_of_a_new_broker_is_taken_for_an_option(monkeypatch):
+    drawn = iter(["-3tGfZTiyTn1xnUSYVyAAA", "bNnpGmfZTiyTn1xnUSYVyA"])
+    monkeypatch.setattr(kafka.secrets, "token_urlsafe", lambda size: next(drawn))
+    assert kafka.cluster_id() == "bNnpGmfZTiyTn1xnUSYVyA"
+    monkeypatch.undo()
+    assert len(kafka.cluster_id()) == 22
 
 
 def test_a_log_is_followed(tmp_path):
