@@ -37,10 +37,11 @@ def patch_picture(backbone: VisionTransformer, tiles: TileSet, chosen: Sequence[
         pixels, valid = tiles.image(tile)
         bands = select_bands(tiles.sensors[str(tiles.index["sensor"].iat[tile])].bands, image.bands)
         down, across = (side // size for side in valid.shape)
-        cut = normalise(pixels[bands], valid, image)[:, : down * size, : across * size]
+        whole = np.s_[..., : down * size, : across * size]
+        cut = normalise(pixels[bands], valid, image)[whole]
         tokens.append(backbone.cpu().eval()(torch.from_numpy(cut[None])).patches[0].numpy())
         shapes.append((down, across))
-        rows.append([stretch(cut)])
+        rows.append([stretch(pixels[bands][whole], valid[whole])])
     colours = principal_colours(np.concatenate(tokens))
     starts = np.cumsum([0, *(down * across for down, across in shapes)])
     for row, (down, across), start in zip(rows, shapes, starts, strict=False):

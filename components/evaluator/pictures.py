@@ -77,11 +77,17 @@ def curves(history: pd.DataFrame, figures: Sequence[str], step: str) -> bytes:
     return png(figure)
 
 
-def stretch(image: NDArray[np.floating]) -> NDArray[np.float32]:
-    """(C, H, W) channels to an (H, W, 3) picture: the first three, each between its 2nd and 98th percentile; one alone is grey."""
-    shown = image[:3] if len(image) >= 3 else image[:1].repeat(3, axis=0)
-    low, high = np.percentile(shown, PERCENTILES, axis=(1, 2), keepdims=True)
-    return np.clip((shown - low) / np.maximum(high - low, 1e-6), 0, 1).astype(np.float32).transpose(1, 2, 0)
+def stretch(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(C, H, W) channels to an (H, W, 3) picture: the first three, one alone is grey; what is not valid is black.
+
+    Bytes are shown as they are, other types between their 2nd and 98th percentile over all channels, which keeps their colours.
+    """
+    rgb = pixels[:3] if len(pixels) >= 3 else pixels[:1].repeat(3, axis=0)
+    if pixels.dtype != np.uint8 and valid.any():
+        values = rgb.astype(np.float32)
+        low, high = np.percentile(values[:, valid], PERCENTILES)
+        rgb = np.clip((values - low) / max(high - low, 1e-6) * 255, 0, 255)
+    return np.where(valid, rgb, 0).astype(np.uint8).transpose(1, 2, 0)
 
 
 def paint(numbers: NDArray[np.integer], classes: Sequence[ClassSpec]) -> NDArray[np.uint8]:

@@ -19,6 +19,7 @@ from components.finetuner.resources import Resources
 from components.finetuner.run import fit
 from components.finetuner.windows import Windows
 from eartheye.contracts import ModelPackage
+from eartheye.raster import select_bands
 from eartheye.tiles import TileSet
 from models.tasks import SceneClassifier, Segmenter
 
@@ -70,7 +71,9 @@ def judge_segmentation(trial: Trial) -> tuple[list[Judged], dict[str, bytes]]:
     rows: list[list[NDArray[np.generic]]] = []
     for tile in pictures.pictured(windows, config.pictured_tiles):
         maps = [truth_of(tiles, windows, label_set, tile), *(predict(tile) for _, _, predict in ways)]
-        rows.append([pictures.stretch(tiles.channels(tile)), *(pictures.paint(numbers, windows.classes) for numbers in maps)])
+        pixels, valid = tiles.image(tile)
+        shown = pictures.stretch(pixels[select_bands(tiles.sensor(tile).bands, image.bands)], valid)
+        rows.append([shown, *(pictures.paint(numbers, windows.classes) for numbers in maps)])
     titles = ("tile", "truth", *(name for name, _, _ in ways))
     return judged, {"predictions": pictures.side_by_side(rows, titles, windows.classes)}
 

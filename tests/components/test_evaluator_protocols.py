@@ -192,7 +192,15 @@ def test_principal_colours_follow_the_largest_spread():
 
 
 def test_pictures_show_bands_and_classes():
-    assert stretch(np.random.default_rng(0).normal(size=(4, 9, 9))).shape == (9, 9, 3)
-    grey = stretch(np.random.default_rng(0).normal(size=(1, 9, 9)))
+    pixels, valid = np.random.default_rng(0).integers(0, 255, (4, 9, 9), np.uint8), np.ones((9, 9), bool)
+    valid[0, 0] = False
+    shown = stretch(pixels, valid)
+    assert (shown[valid] == pixels[:3, valid].T).all()
+    assert shown[0, 0].tolist() == [0, 0, 0]
+    deep = stretch(pixels.astype(np.uint16) * 10, valid)
+    assert (deep.min(), deep.max()) == (0, 255)
+    low, high = np.percentile(pixels[:3, valid], (2, 98))
+    assert deep[4, 4].tolist() == pytest.approx(np.clip((pixels[:3, 4, 4] - low) / (high - low) * 255, 0, 255), abs=1)
+    grey = stretch(pixels[:1], valid)
     assert (grey[..., 0] == grey[..., 2]).all()
     assert paint(np.array([[0, -1]]), CLASSES).tolist() == [[[16, 32, 48], [255, 255, 255]]]

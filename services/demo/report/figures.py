@@ -23,15 +23,6 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def stretch(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Stretch (C, H, W) pixels of any type to an RGB picture; one band becomes grey, what is not valid black."""
-    rgb = np.repeat(pixels, 3, axis=0) if len(pixels) == 1 else pixels[:3]
-    if pixels.dtype != np.uint8 and valid.any():
-        low, high = np.percentile(rgb[:, valid], (2, 98))
-        rgb = np.clip((rgb.astype(np.float32) - low) / max(high - low, 1e-6) * 255, 0, 255)
-    return np.where(valid, rgb, 0).astype(np.uint8).transpose(1, 2, 0)
-
-
 def colourise(mask: NDArray[np.uint8], classes: Sequence[ClassSpec]) -> NDArray[np.uint8]:
     """Paint a class mask in the classes' colours, (H, W, 3); 0 is white."""
     table = np.full((256, 3), 255, np.uint8)

@@ -16,8 +16,9 @@ from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.features import rasterize
 
+from components.evaluator.pictures import stretch
 from eartheye.contracts import ClassSpec
-from services.demo.report.figures import colourise, png, stretch
+from services.demo.report.figures import colourise, png
 from services.demo.report.scale import scale_bar
 
 OVERVIEW_PX = 900

@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from components.evaluator.pictures import stretch
 from eartheye.contracts import LabelSet
 from eartheye.raster import select_bands
 from eartheye.tiles import TileSet
-from services.demo.report.figures import colourise, png, stretch
+from services.demo.report.figures import colourise, png
 from services.demo.report.scale import scale_bar
 
 MOST_PANELS = 6
