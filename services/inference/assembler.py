@@ -14,11 +14,11 @@ from eartheye.errors import BusUnavailable, CorruptBulk, MissingBulk, OutputBusy
 from eartheye.store import Bulk, Folder
 from eartheye.telemetry import get_logger
 from eartheye.turn import turn
-from services.inference.block_states import reopen_block
+from services.inference.block_states import clear_blocks, reopen_block
 from services.inference.earlier_maps import earlier_raster
 from services.inference.map_folder import build_map
 from services.inference.metrics import ASSEMBLY_SECONDS
-from services.inference.outcomes import clear_work, release_work
+from services.inference.outcomes import release_work
 from services.inference.planning import map_digest, scene_digest
 from services.inference.results import end_job, tell_results
 from services.inference.tables import Block, Job, Plan, hold_job
@@ -69,7 +69,7 @@ class Assembler:
                         raise OutputBusy(f"a map is being written to {job.output}: job '{job.job}' waits until it is there")
                     state = self._assemble(job, plan, blocks)
             if state == "done":
-                self._clear(plan)
+                clear_blocks(self._engine, plan.plan)
 
     def _assemble(self, job: Job, plan: Plan, blocks: Sequence[Block]) -> str:
         """Build a map, and return the state of its job."""
@@ -84,6 +84,7 @@ class Assembler:
                     return "running"
                 if scene_digest(plan.scene) != plan.scene_digest:
                     self._forget_plan(job.job)
+                    clear_blocks(self._engine, plan.plan)
                     return "failed"
                 with ASSEMBLY_SECONDS.time():
                     build_map(request, plan, blocks, earlier, made_from, folder)
@@ -102,13 +103,6 @@ class Assembler:
         log.info("job ended", job=name, state=state, reason=reason)
         tell_results(self._engine, self._bus)
         return state
-
-    def _clear(self, plan: Plan) -> None:
-        """Remove the blocks of a plan that no job waits for; the last one of several that are mapped at once does so."""
-        waiting = select(Job.job).where(Job.plan == plan.plan, Job.state.in_(("running", "assembling")))
-        with Session(self._engine) as session:
-            if session.scalars(waiting).first() is None:
-                clear_work(Folder(plan.work))
 
     def _map_again(self, name: str, damaged: list[int]) -> None:
         """Send a job back to the planner, with blocks whose rasters were lost."""

@@ -13,7 +13,7 @@ from eartheye.telemetry import get_logger
 from services.inference.block_states import record_outcome, reopen_block
 from services.inference.outcomes import hold_work, read_outcome
 from services.inference.results import end_job
-from services.inference.tables import ENDED, Block, Job, Plan, hold_job, hold_plan
+from services.inference.tables import ENDED, Block, Job, Plan, hold_job, hold_plan, is_awaited
 
 log = get_logger(__name__)
 
@@ -62,19 +62,21 @@ def cancel(session: Session, job: Job) -> None:
     end_job(session, job, "cancelled", "cancelled on request")
     session.flush()
     plan = hold_plan(session, job.plan) if job.plan else None
-    waiting = select(Job.job).where(Job.plan == job.plan, Job.state.in_(("running", "assembling")))
-    if plan and session.scalars(waiting).first() is None:
+    if plan and not is_awaited(session, plan):
         hold_work(Folder(plan.work))
         session.execute(update(Block).where(Block.plan == job.plan, Block.state == "sent").values(state="waiting"))
 
 
 def redrive(session: Session, job: Job) -> None:
-    """Plan a job anew: what is the same makes the same plan and is not done again, but for the failed blocks."""
+    """Plan a job anew: what is the same makes the same plan and is not done again, but for the failed blocks.
+
+    The job keeps its plan until it has another, so that the planner knows whose blocks to remove then.
+    """
     if job.plan:
         plan = session.get_one(Plan, job.plan)
         for block in session.scalars(select(Block).where(Block.plan == job.plan, Block.state == "failed")):
             reopen_block(plan, block)
-    job.plan, job.state, job.reason, job.ended_at, job.told = None, "asked", None, None, True
+    job.state, job.reason, job.ended_at, job.told = "asked", None, None, True
 
 
 def note_outcome(session: Session, told: BlockOutcome) -> None:

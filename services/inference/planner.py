@@ -16,6 +16,7 @@ from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.telemetry import PULSE, get_logger
 from services.inference.admission import ModelSource
+from services.inference.block_states import clear_blocks
 from services.inference.config import PlannerConfig
 from services.inference.dispatch import dispatch, doubt_sendings
 from services.inference.intake import note_outcome, note_request, obey
@@ -121,9 +122,12 @@ class Planner:
 
     def _plan(self, name: str) -> None:
         with Session(self._engine) as session:
-            request = JobRequest.model_validate(session.get_one(Job, name).request)
+            asked = session.get_one(Job, name)
+            request, before = JobRequest.model_validate(asked.request), asked.plan
         planned = plan_job(request, self._resolve, self._settings, self._config.block_px)
         plan, made = planned.plan, planned.made
+        if before and before != plan.plan:  # now, for the job still knows it where this is cut off
+            clear_blocks(self._engine, before)
         with Session(self._engine) as session, session.begin():
             if (job := hold_job(session, name, "asked")) is None:
                 return

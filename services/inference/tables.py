@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, update
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from eartheye.blocks import Window
@@ -120,3 +120,9 @@ def hold_plan(session: Session, plan: str) -> Plan | None:
     """
     session.execute(update(Plan).where(Plan.plan == plan).values(work=Plan.work))
     return session.get(Plan, plan, populate_existing=True)
+
+
+def is_awaited(session: Session, plan: Plan) -> bool:
+    """Say whether a job waits for a plan's blocks."""
+    waiting = select(Job.job).where(Job.plan == plan.plan, Job.state.in_(("running", "assembling")))
+    return session.scalars(waiting).first() is not None

@@ -1,5 +1,7 @@
 """The folder of a plan: emptied when its map is there, kept where a redrive may need it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -10,7 +12,7 @@ from eartheye.store import Folder
 from services.inference import assembler
 from services.inference.outcomes import HELD, put_outcome
 from tests.services.inference.by_hand import ByHand
-from tests.services.inference.place import Place
+from tests.services.inference.place import Place, Served, write_package, write_scene
 
 
 @pytest.fixture
@@ -21,6 +23,16 @@ def by_hand(own_place: Place):
 
 def left(place: Place) -> list[str]:
     return sorted({path.relative_to(place.root / "work").parts[1] for path in place.root.glob("work/*/**/*") if path.is_file()})
+
+
+def files(work: str) -> list[str]:
+    return sorted(path.name for path in Path(work).rglob("*") if path.is_file())
+
+
+def promote_another(place: Place) -> None:
+    """Let the alias point at a model of another package."""
+    package = write_package(Folder(place.root / "another"), title="land use")
+    place.models["landcover", "champion"] = Served(2, str(place.root / "another"), package.digest)
 
 
 def read_map(place: Place, job: str) -> np.ndarray:
@@ -50,6 +62,40 @@ def test_a_failed_job_keeps_its_blocks_for_the_redrive(by_hand, own_place):
     by_hand.ask(JobCommand(job="failed", command="redrive"))
     assert [again.block for again in by_hand.sent()] == [task.block]
     assert by_hand.finish("failed").state == "done"
+    assert left(own_place) == [HELD]
+
+
+def test_a_redriven_job_that_gets_another_plan_leaves_no_blocks_of_the_first(by_hand, own_place):
+    by_hand.ask(own_place.request("moved"))
+    first = by_hand.sent()
+    for task in first[:5]:
+        by_hand.work(task)
+    by_hand.ask(JobCommand(job="moved", command="cancel"))
+    promote_another(own_place)
+    by_hand.ask(JobCommand(job="moved", command="redrive"))
+    assert {task.plan for task in by_hand.sent()}.isdisjoint({first[0].plan})
+    assert files(first[0].work) == [HELD]
+    assert by_hand.finish("moved").state == "done"
+    assert left(own_place) == [HELD]
+
+
+def test_a_redriven_job_leaves_the_blocks_of_its_first_plan_to_another_that_waits_for_them(by_hand, own_place):
+    for job in ("moved", "stays"):
+        by_hand.ask(own_place.request(job))
+    first = by_hand.sent()
+    by_hand.work(first[1])
+    by_hand.ask(JobCommand(job="moved", command="cancel"))
+    promote_another(own_place)
+    by_hand.ask(JobCommand(job="moved", command="redrive"))
+    assert len(files(first[0].work)) > 1
+    assert {by_hand.finish(job).state for job in ("stays", "moved")} == {"done"}
+    assert left(own_place) == [HELD]
+
+
+def test_a_job_whose_scene_was_changed_leaves_no_blocks(by_hand, own_place):
+    by_hand.ask(own_place.request("changed"))
+    by_hand.finish("changed", before_assembly=lambda: write_scene(own_place.scene, seed=1))
+    assert "the scene was changed" in by_hand.result("changed").reason
     assert left(own_place) == [HELD]
 
 
