@@ -31,6 +31,7 @@ class Place:
 
     def __init__(self, root: Path, cache: Path) -> None:
         self.root = root.resolve()
+        self.kept = self.root / KEPT
         self.cache = cache
         self.ports: dict[str, int] = {}
         """Port of each service, by name; chosen when its server is started."""
@@ -77,7 +78,7 @@ class Place:
     def save(self) -> None:
         """Remember ports and secrets."""
         with self._writing:
-            write_private(self.root / KEPT, json.dumps({"ports": self.ports, "secrets": self._secrets}, indent=2))
+            write_private(self.kept, json.dumps({"ports": self.ports, "secrets": self._secrets}, indent=2))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -92,18 +93,17 @@ class Place:
             yield
 
     def _recall(self) -> None:
-        kept = self.root / KEPT
         try:
-            remembered = json.loads(kept.read_text())
+            remembered = json.loads(self.kept.read_text())
             self.ports, self._secrets = dict(remembered["ports"]), dict(remembered["secrets"])
         except (FileNotFoundError, NotADirectoryError):
             return
         except PermissionError as error:
             raise ServerNotStarted(
-                f"{kept} cannot be read ({error.strerror}): it is for its owner alone, choose another --folder"
+                f"{self.kept} cannot be read ({error.strerror}): it is for its owner alone, choose another --folder"
             ) from None
         except (ValueError, KeyError, TypeError):
-            raise ServerNotStarted(f"{kept} cannot be read: restore it, or move {self.root} away and start anew") from None
+            raise ServerNotStarted(f"{self.kept} cannot be read: restore it, or move {self.root} away and start anew") from None
 
 
 def make_private(folder: Path) -> None:

@@ -53,12 +53,13 @@ def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding],
         For each server `running`, `started`, or `failed` with the reason.
 
     Raises:
-        ServerNotStarted: this is no Linux.
+        ServerNotStarted: this is no Linux, or what is remembered of the stack is lost.
     """
     if sys.platform != "linux":
         raise ServerNotStarted("the local stack runs on Linux: elsewhere take the containers of docker/compose.yaml")
     with place.alone(), ThreadPoolExecutor(len(servers), thread_name_prefix="stack") as pool:
         for server in servers:
+            _refuse_a_stranger(server, place)
             _end_remnants(server, place)
         moved = {server.name: _choose_ports(server, place) for server in servers}
         ends: dict[str, Future[Finding]] = {}
@@ -115,7 +116,12 @@ def stop_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding], 
 
 
 def look(server: Server, place: Place) -> Finding:
-    """Say how a server is: `running`, `not answering`, `died` or `stopped`."""
+    """Say how a server is: `running`, `not answering`, `died` or `stopped`.
+
+    Raises:
+        ServerNotStarted: what is remembered of the stack is lost.
+    """
+    _refuse_a_stranger(server, place)
     running = process.noted(place.folder(server.name))
     if running is None:
         return _finding(server, place, "stopped")
@@ -128,6 +134,19 @@ def last_words(server: Server, place: Place, lines: int = LAST_LINES) -> str:
     """Return the end of a server's log."""
     log_file = server.log_file(place)
     return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:]) if log_file.exists() else ""
+
+
+def _has_left_something(server: Server, place: Place) -> bool:
+    return any((place.folder(server.name) / part).exists() for part in (process.PID_FILE, "data"))
+
+
+def _refuse_a_stranger(server: Server, place: Place) -> None:
+    """Refuse a server that was started, and of which nothing is remembered: other passwords do not open its data."""
+    if not place.kept.exists() and _has_left_something(server, place):
+        raise ServerNotStarted(
+            f"there is no {place.kept}, and {place.folder(server.name)} was made with the ports and passwords in it: "
+            f"restore it, or run `eartheye stack down` and move {place.root} away"
+        )
 
 
 def _end_remnants(server: Server, place: Place) -> None:

@@ -224,6 +224,7 @@ def test_a_stale_pid_file_ends_nobody(up, place):
     try:
         server = small_server()
         folder = place.folder("small")
+        place.save()
         folder.mkdir(parents=True)
         (folder / PID_FILE).write_text(json.dumps({"pid": stranger.pid, "started": "another boot/17"}))
         assert look(server, place).state == "died"
@@ -293,6 +294,7 @@ def test_a_process_is_alive_until_its_last_thread_has_ended(place):
 
 
 def test_a_damaged_pid_file_is_none(up, place):
+    place.save()
     place.folder("small").mkdir(parents=True)
     (place.folder("small") / PID_FILE).write_text("{")
     assert up(small_server())[0].state == "started"
@@ -372,6 +374,24 @@ def test_a_stack_whose_memory_is_damaged_is_left_alone(place):
     (place.root / "stack.json").write_text('{"ports": ')
     with pytest.raises(ServerNotStarted, match=r"stack\.json cannot be read: restore it, or move .* away"):
         Place(place.root, place.cache)
+
+
+def test_a_stack_whose_memory_is_lost_is_refused_and_ended_all_the_same(up, place):
+    server = small_server()
+    (found,) = up(server)
+    (place.root / "stack.json").unlink()
+    lost = Place(place.root, place.cache)
+    told = r"there is no .*/stack\.json, and .*/small was made with the ports and passwords in it: restore it, or run `eartheye stack down`"
+    with pytest.raises(ServerNotStarted, match=told):
+        look(server, lost)
+    with pytest.raises(ServerNotStarted, match=told):
+        start_all([server], lost, lambda finding: None)
+    assert noted(place.folder("small")).pid == found.pid
+    assert not (place.root / "stack.json").exists()
+    assert stop_all([server], lost, lambda finding: None)[0].state == "ended"
+    (place.folder("small") / "data").mkdir()
+    with pytest.raises(ServerNotStarted, match=told):
+        start_all([server], lost, lambda finding: None)
 
 
 def test_a_half_written_data_folder_is_refused(tmp_path):
