@@ -89,6 +89,21 @@ def version_of(name: str, version: int) -> RegisteredModel:
         raise _unknown_or_unavailable(error, name, version) from error
 
 
+def require_model(name: str) -> None:
+    """See to it that there is a model.
+
+    Raises:
+        UnknownModel: there is none of this name.
+        TrackingUnavailable: MLflow does not answer.
+    """
+    try:
+        connect().get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(ErrorCode.RESOURCE_DOES_NOT_EXIST):
+            raise UnknownModel(f"the registry has no model '{name}': register one first") from None
+        raise unavailable(error) from error
+
+
 def alias_version(name: str, alias: str) -> int | None:
     """Return the version that an alias points at, None where there is none yet."""
     try:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from eartheye.contracts import GatePolicy
 from eartheye.errors import NothingToRollBackTo, RequestRejected, StaleVersion, UnknownModel
-from eartheye.tracking import version_of
+from eartheye.tracking import require_model, version_of
 from services.registry.gate import Check, examine
 from services.registry.record import name_of, new_decision, record, stale, take_back
 from services.registry.standing import Standing, decision_on, standing
@@ -65,6 +65,7 @@ def promote(
     Raises:
         StaleVersion: another version is the champion than expected, or is about to be.
         RequestRejected: another request has the name.
+        UnknownModel: there is no such model; nothing was decided.
         StoreUnavailable: the candidate cannot be looked at now; nothing was decided.
         TrackingUnavailable: MLflow does not answer; nothing was decided.
     """
@@ -136,6 +137,7 @@ def judge(seen: Standing, version: int, policy: GatePolicy = GatePolicy()) -> li
         policy: what the gate asks.
 
     Raises:
+        UnknownModel: there is no such model; a version that it has not fails its check.
         StoreUnavailable: the candidate cannot be looked at now.
         TrackingUnavailable: MLflow does not answer.
     """
@@ -143,6 +145,7 @@ def judge(seen: Standing, version: int, policy: GatePolicy = GatePolicy()) -> li
         champion = version_of(seen.model, seen.champion) if seen.champion is not None else None
         return examine(version_of(seen.model, version), champion, policy)
     except UnknownModel as error:
+        require_model(seen.model)
         return [Check(False, str(error))]
 
 

@@ -97,8 +97,8 @@ class Registry:
     def handle(self, asked: Asked) -> None:
         """Decide one request; the answer is in the outbox. Asked again, the first decision is told again.
 
-        What cannot be decided, because the champion is another one or a server is away, is told at once and not noted: it may be asked
-        again.
+        What cannot be decided, because the champion is another one, a server is away or there is no such model, is told at once and not
+        noted: it may be asked again.
         """
         try:
             with answering(self._engine):

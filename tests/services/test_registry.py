@@ -133,9 +133,18 @@ def test_asked_again_the_first_decision_stands(registry, tmp_path):
     assert len(decisions(connect(), "again")) == 1
 
 
-def test_a_version_that_does_not_exist_is_refused_and_recorded(registry):
-    promotion = decision(registry, ask("nobody", 7))
-    assert (promotion.state, promotion.reasons) == ("refused", ["failed: the registry has no version 7 of 'nobody'"])
+def test_a_version_that_does_not_exist_is_refused_and_recorded(registry, tmp_path):
+    make_candidate(tmp_path, "short", 0.7)
+    promotion = decision(registry, ask("short", 7))
+    assert (promotion.state, promotion.reasons) == ("refused", ["failed: the registry has no version 7 of 'short'"])
+
+
+def test_a_model_that_does_not_exist_is_told_and_leaves_no_trace(registry):
+    with open_bus() as bus, bus.replies(PROMOTION_RESULTS, "nobody-v7", (PromotionResult,)) as replies:
+        registry.handle(ask("nobody", 7))
+        answer = replies.next(30.0)
+    assert (answer.granted, answer.reasons) == (False, ("failed: the registry has no model 'nobody': register one first",))
+    assert decisions(connect()) == []
 
 
 def test_a_report_about_another_model_is_refused(registry, tmp_path):

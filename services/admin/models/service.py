@@ -61,6 +61,7 @@ def ask_gate(platform: Platform, model: str, version: int) -> GateOut:
     """Return what the gate says of a version today; nothing is decided.
 
     Raises:
+        UnknownModel: there is no such model.
         TrackingUnavailable: MLflow does not answer.
         StoreUnavailable: the candidate cannot be looked at now.
     """
@@ -84,6 +85,7 @@ def decide_promotion(platform: Platform, model: str, version: int, expected_cham
     """Decide whether a version becomes the champion.
 
     Raises:
+        UnknownModel: there is no such model.
         GateNotPassed: it was refused, and the refusal is in the audit.
         StaleVersion: another version is the champion than expected, or one is about to be.
     """

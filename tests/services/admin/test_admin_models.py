@@ -140,7 +140,14 @@ def test_nothing_to_roll_back_to(admin):
 
 
 def test_a_model_that_is_not_there(admin):
-    assert admin.ask("GET", "/v1/models/nobody/versions").status_code == 404
+    answers = [
+        admin.ask("GET", "/v1/models/nobody/versions"),
+        admin.ask("GET", "/v1/models/nobody/versions/1/gate"),
+        admin.ask("POST", "/v1/models/nobody/promote", Role.PROMOTER, json={"version": 1}),
+    ]
+    words = "the registry has no model 'nobody': register one first"
+    assert [(each.status_code, each.json()["detail"]) for each in answers] == [(404, words)] * 3
+    assert admin.ask("GET", "/v1/models/nobody/decisions").json() == []
     assert admin.ask("GET", "/v1/models/..%2F..%2Fetc/versions").status_code in (404, 422)
 
 
