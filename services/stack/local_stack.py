@@ -9,7 +9,7 @@ from eartheye.errors import InvalidSettings
 from services.stack.kafka import kafka_server
 from services.stack.minio import BUCKET, minio_server
 from services.stack.mlflow_server import mlflow_server
-from services.stack.place import Place, write_private
+from services.stack.place import Place, past_proxies, write_private
 from services.stack.postgres import postgres_server
 from services.stack.server import Server
 from services.stack.supervisor import Finding
@@ -27,7 +27,7 @@ def servers() -> tuple[Server, ...]:
 
 
 def write_environment(place: Place, stack: Sequence[Server], findings: Sequence[Finding]) -> Path:
-    """Write the `EARTHEYE_*` variables of the servers that run, for a shell to read.
+    """Write the variables that lead to the servers that run, past any proxy, for a shell to read.
 
     Args:
         place: the stack's folder.
@@ -45,6 +45,8 @@ def write_environment(place: Place, stack: Sequence[Server], findings: Sequence[
     if "minio" in running:
         roots = [f"s3://{BUCKET}", str(place.root.parent / RUNS)]
         variables |= {"EARTHEYE_ALLOWED_ROOTS": json.dumps(roots), "EARTHEYE_JOB_WORK": f"s3://{BUCKET}/work"}
+    if running:
+        variables |= past_proxies()
     path = place.root / ENVIRONMENT
     write_private(path, "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()))
     return path

@@ -2,7 +2,7 @@
 
 import sys
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from services.stack.place import LOOPBACK, Place
 from services.stack.postgres import MLFLOW, database_url
@@ -38,7 +38,7 @@ def _prepare(place: Place) -> Launch:
 
 def _is_ready(place: Place) -> bool:
     try:
-        with urlopen(f"http://{place.address(NAME)}/health", timeout=ANSWER_LIMIT_S) as answer:
+        with build_opener(ProxyHandler({})).open(f"http://{place.address(NAME)}/health", timeout=ANSWER_LIMIT_S) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False

@@ -142,6 +142,13 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def past_proxies() -> dict[str, str]:
+    """Return the variables by which clients ask servers of this machine themselves, and not a proxy that the environment names."""
+    known = [host for name in ("no_proxy", "NO_PROXY") for host in os.environ.get(name, "").split(",") if host]
+    hosts = ",".join(dict.fromkeys([*known, LOOPBACK, "localhost"]))
+    return {"no_proxy": hosts, "NO_PROXY": hosts}
+
+
 def is_free(port: int) -> bool:
     """Say whether a server could listen on a port of this machine."""
     with socket.socket() as probe:

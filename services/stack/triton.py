@@ -15,7 +15,7 @@ from tritonclient.utils import InferenceServerException
 
 from eartheye.errors import TritonCannotRun
 from eartheye.telemetry import get_logger
-from services.stack.place import Place, free_port
+from services.stack.place import Place, free_port, past_proxies
 from services.stack.server import Launch, Server
 from services.stack.triton_install import TritonProgram, triton_program
 
@@ -30,6 +30,8 @@ SHARED_MEMORY_BYTES = 1 << 20
 OPTIONS = ("--model-control-mode=explicit", "--allow-metrics=false", "--exit-timeout-secs=10")
 RESTART_OPTIONS = ("--exit-on-error=false", "--strict-readiness=false")
 """With them one model that cannot be loaded does not keep the others away. docker/compose.yaml has both."""
+PAST_PROXIES = [("grpc.enable_http_proxy", 0)]
+"""Options of a client that asks the server itself, whatever proxy the environment names."""
 NOT_INHERITED = ("PYTHON", "VIRTUAL_ENV")
 """Variables that would lead the server to another Python's packages."""
 PR_SET_PDEATHSIG = 1
@@ -47,7 +49,7 @@ class TritonServer:
 
     def settings(self) -> dict[str, str]:
         """Return the environment variables under which models run on this server."""
-        return triton_settings(self.url, self.repository)
+        return triton_settings(self.url, self.repository) | past_proxies()
 
 
 @contextmanager
@@ -96,7 +98,7 @@ def triton_server() -> Server:
         return Launch(command, _own_libraries(program), without=NOT_INHERITED)
 
     def ready(place: Place) -> bool:
-        with closing(InferenceServerClient(place.address(NAME))) as client:
+        with closing(InferenceServerClient(place.address(NAME), channel_args=PAST_PROXIES)) as client:
             return _is_ready(client)
 
     def settings(place: Place) -> dict[str, str]:
@@ -159,7 +161,7 @@ def _die_with(parent: int) -> Callable[[], None]:
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log_file: Path) -> None:
     deadline = time.monotonic() + START_LIMIT_S
-    with closing(InferenceServerClient(url)) as client:
+    with closing(InferenceServerClient(url, channel_args=PAST_PROXIES)) as client:
         while not _is_ready(client):
             if process.poll() is not None:
                 raise TritonCannotRun(f"Triton ended with code {process.returncode}; see {log_file}: {_last_words(log_file)}")

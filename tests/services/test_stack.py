@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from services.stack import kafka, local_stack
 from services.stack.data_folder import make_whole
 from services.stack.local_stack import read_environment, write_environment
 from services.stack.log_reading import read_on
+from services.stack.mlflow_server import mlflow_server
 from services.stack.place import LOOPBACK, Place, free_port, is_free
 from services.stack.process import PID_FILE, noted, start, start_mark
 from services.stack.server import Launch, Server
@@ -359,6 +362,29 @@ def test_secrets_and_environment_are_for_their_owner_alone(up, place):
     assert said.stdout == read_environment(place.root)["EARTHEYE_S3_SECRET_KEY"] == f"it's {place.secret('small')}"
     assert Place(place.root, place.cache).secret("small") == place.secret("small")
     assert place.secret("small") not in Path(f"/proc/{findings[0].pid}/cmdline").read_text()
+
+
+def test_servers_of_this_machine_are_asked_past_a_proxy(place, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    (place.root / "mlflow").mkdir(parents=True)
+    (place.root / "mlflow" / "health").write_text("OK")
+    place.ports["mlflow"] = free_port()
+    with ThreadingHTTPServer(
+        (LOOPBACK, place.ports["mlflow"]), partial(SimpleHTTPRequestHandler, directory=place.root / "mlflow")
+    ) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        assert mlflow_server().ready(place)
+        served.shutdown()
+    assert not mlflow_server().ready(place)
+
+
+def test_the_environment_leads_clients_past_a_proxy_and_keeps_what_else_is_reached_directly(up, place, monkeypatch):
+    monkeypatch.setenv("no_proxy", "intranet,localhost")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    server = small_server()
+    write_environment(place, [server], up(server))
+    named = read_environment(place.root)
+    assert named["no_proxy"] == named["NO_PROXY"] == "intranet,localhost,127.0.0.1"
 
 
 def test_a_folder_of_the_user_keeps_its_mode(tmp_path):

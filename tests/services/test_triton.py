@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,17 @@ def test_what_was_deployed_is_served_again_by_the_next_server_and_broken_entries
         for lost in ("half", "damaged"):
             with pytest.raises(PredictorUnavailable, match=f"cannot run '{lost}-v1'"):
                 TritonPredictor(server.url, lost, 1, package.digest, Signature.of(package), timeout_s=1)
+
+
+def test_a_server_of_this_machine_is_asked_past_a_proxy(program, tmp_path, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    with embedded_triton(tmp_path / "repository", tmp_path / "triton.log", load().cache) as server:
+        for name, value in server.settings().items():
+            monkeypatch.setenv(name, value)
+        with closing(InferenceServerClient(server.url)) as client:
+            assert client.is_server_ready(client_timeout=10)
 
 
 def test_a_version_is_deployed_again_where_the_server_has_lost_it(server, tmp_path):
