@@ -2,6 +2,8 @@
 
 import uuid
 
+from pydantic import ValidationError
+
 from eartheye.bus import open_bus
 from eartheye.contracts import Map, ModelPackage, Report, ServingPackage, digest
 from eartheye.contracts.messages import (
@@ -16,7 +18,7 @@ from eartheye.contracts.messages import (
     PromotionResult,
     RollbackRequest,
 )
-from eartheye.errors import JobFailed
+from eartheye.errors import InvalidConfig, JobFailed
 from eartheye.store import Folder
 from eartheye.tracking import CHAMPION, RegisteredModel, register, resolve
 from pipelines.config import MapConfig
@@ -57,13 +59,14 @@ def request_promotion(
         request: name of the request; asked again under it, the first decision is given again. By default that of the version.
 
     Raises:
+        InvalidConfig: this cannot be asked.
         BusUnavailable: Kafka does not answer.
         NoReply: the registry service did not decide in time.
     """
-    asked = PromotionRequest(
-        request=request or f"{name}-v{version}", model=name, version=version, expected_champion=expected_champion, asked_by=asked_by
+    request = request or f"{name}-v{version}"
+    return _ask_registry(
+        PromotionRequest, request=request, model=name, version=version, expected_champion=expected_champion, asked_by=asked_by
     )
-    return _ask_registry(asked)
 
 
 def request_rollback(name: str, asked_by: str, *, expected_champion: int | None = None) -> PromotionResult:
@@ -75,15 +78,19 @@ def request_rollback(name: str, asked_by: str, *, expected_champion: int | None 
         expected_champion: champion that the asker saw; None where it does not matter.
 
     Raises:
+        InvalidConfig: this cannot be asked.
         BusUnavailable: Kafka does not answer.
         NoReply: the registry service did not decide in time.
     """
-    return _ask_registry(
-        RollbackRequest(request=f"rollback-{uuid.uuid4().hex}", model=name, expected_champion=expected_champion, asked_by=asked_by)
-    )
+    request = f"rollback-{uuid.uuid4().hex}"
+    return _ask_registry(RollbackRequest, request=request, model=name, expected_champion=expected_champion, asked_by=asked_by)
 
 
-def _ask_registry(asked: PromotionRequest | RollbackRequest) -> PromotionResult:
+def _ask_registry(kind: type[PromotionRequest] | type[RollbackRequest], **fields: object) -> PromotionResult:
+    try:
+        asked = kind.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidConfig("; ".join(f"{fault['loc'][0]} {fault['input']!r}: {fault['msg']}" for fault in error.errors())) from None
     with open_bus() as bus, bus.replies(PROMOTION_RESULTS, asked.request, (PromotionResult,)) as replies:
         bus.publish(PROMOTION_REQUESTS, asked.request, asked)
         return replies.next(PROMOTION_TIMEOUT_S)

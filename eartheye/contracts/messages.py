@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from eartheye.store import Bulk
+from eartheye.wording import Printed
 
 MESSAGE = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), allow_inf_nan=False)
 NAME = r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"
@@ -14,6 +15,10 @@ CRS_CODE = r"^[A-Z][A-Z0-9_]{1,15}:[A-Za-z0-9]{1,15}$"
 """Authority and code; GDAL also takes names of files and hosts for a reference system, and would read them."""
 Coordinate = Annotated[float, Field(ge=-1e9, le=1e9)]
 """Of any reference system; beyond it the arithmetic of pixels would overflow."""
+Version = Annotated[int, Field(gt=0, le=2**31 - 1)]
+"""Of a registered model, as far as the platform's database counts."""
+SeenChampion = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""Version that somebody took for the champion, 0 for none."""
 BLOCK = r"^r[0-9]{4,8}c[0-9]{4,8}$"
 
 PROMOTION_REQUESTS = "eartheye.promotion.requests"
@@ -34,11 +39,11 @@ class PromotionRequest(BaseModel):
     kind: Literal["promotion-request/1", "promotion-request/2"] = "promotion-request/2"
     request: str = Field(pattern=NAME)
     model: str = Field(pattern=NAME)
-    version: int = Field(gt=0)
+    version: Version
     alias: Literal["champion"] = "champion"
-    expected_champion: int | None = Field(None, ge=0)
+    expected_champion: SeenChampion | None = None
     """Champion that the asker saw, 0 for none; another one meanwhile, and the request is not granted. None where it does not matter."""
-    asked_by: str = Field(max_length=200)
+    asked_by: Printed = Field(max_length=200)
 
 
 class RollbackRequest(BaseModel):
@@ -48,9 +53,9 @@ class RollbackRequest(BaseModel):
     kind: Literal["rollback-request/1"] = "rollback-request/1"
     request: str = Field(pattern=NAME)
     model: str = Field(pattern=NAME)
-    expected_champion: int | None = Field(None, ge=0)
+    expected_champion: SeenChampion | None = None
     """As in `PromotionRequest`."""
-    asked_by: str = Field(max_length=200)
+    asked_by: Printed = Field(max_length=200)
 
 
 class PromotionResult(BaseModel):

@@ -8,9 +8,9 @@ from cyclopts.validators import Number
 
 from eartheye.contracts import Catalogue, read_catalogue
 
-Version = Annotated[int, Parameter(validator=Number(gte=1))]
-"""Of a registered model; MLflow counts from 1."""
-Champion = Annotated[int | None, Parameter(validator=Number(gte=0))]
+Version = Annotated[int, Parameter(validator=Number(gte=1, lte=2**31 - 1))]
+"""Of a registered model; MLflow counts from 1, the platform's database as far as this."""
+Champion = Annotated[int | None, Parameter(validator=Number(gte=0, lte=2**31 - 1))]
 """A version, 0 for none."""
 
 

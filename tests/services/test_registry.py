@@ -7,10 +7,11 @@ import pytest
 
 from eartheye import settings
 from eartheye.bus import open_bus
-from eartheye.bus.wire import Reader
+from eartheye.bus.wire import Reader, Unreadable
 from eartheye.contracts import GatePolicy
 from eartheye.contracts.messages import PROMOTION_RESULTS, PromotionRequest, PromotionResult
 from eartheye.database import connect
+from eartheye.errors import InvalidConfig
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version
@@ -187,6 +188,30 @@ def test_a_promotion_and_a_rollback_asked_over_the_bus_are_answered_there_when_t
 def test_a_request_of_the_first_schema_is_still_read():
     old = {"kind": "promotion-request/1", "request": "r", "model": "m", "version": 3, "alias": "champion", "asked_by": "someone"}
     assert Reader((PromotionRequest,)).read(json.dumps(old).encode()).expected_champion is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"version": 2**31}, "version 2147483648: Input should be less than or equal to 2147483647"),
+        ({"expected_champion": 2**31}, "expected_champion 2147483648: Input should be less than or equal to 2147483647"),
+        ({"asked_by": "a\x00b"}, r"asked_by 'a\x00b': Value error, it should have no control characters and no line ends"),
+        ({"asked_by": " "}, "asked_by ' ': String should have at least 1 character"),
+        ({"asked_by": "n" * 201}, "String should have at most 200 characters"),
+        ({"name": "no name"}, "model 'no name': String should match pattern"),
+    ],
+)
+def test_what_the_database_could_not_hold_is_refused_before_it_is_asked(changes, told):
+    with pytest.raises(InvalidConfig) as refused:
+        request_promotion(**{"name": "m", "version": 1, "asked_by": "test", "request": "r"} | changes)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("changes", [{"version": 2**31}, {"expected_champion": 2**31}, {"asked_by": "a\x00b"}])
+def test_what_the_database_could_not_hold_is_no_message(changes):
+    asked = {"kind": "promotion-request/2", "request": "r", "model": "m", "version": 3, "asked_by": "test"}
+    with pytest.raises(Unreadable, match=next(iter(changes))):
+        Reader((PromotionRequest,)).read(json.dumps(asked | changes).encode())
 
 
 def test_one_name_for_two_requests_is_refused(registry, tmp_path):

@@ -1,22 +1,11 @@
 """What the API says about keys, and what is asked of it; the command line asks the same."""
 
 import datetime as dt
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
+from eartheye.wording import Printed
 from services.admin.roles import Role
-
-
-def _printed(words: str) -> str:
-    """Refuse what a list would not show as it is: control characters, line ends, NUL (which PostgreSQL does not store)."""
-    if not words.isprintable():
-        raise ValueError("it should have no control characters and no line ends")
-    return words
-
-
-Printed = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printed)]
-"""Words for a list, on one line."""
 
 
 class KeyRequest(BaseModel):
@@ -24,7 +13,7 @@ class KeyRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
-    name: Printed
+    name: Printed = Field(max_length=100)
     """Whose it is, or what for: one line of what can be printed."""
     role: Role = Field(strict=False)  # JSON has words alone
     """What it may do: look; also submit jobs; also promote; also give and revoke keys."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from eartheye.contracts.messages import NAME
+from eartheye.contracts.messages import NAME, Version
 from eartheye.tracking import registered_versions
 from services.admin.access import PrincipalDep
 from services.admin.models.schemas import DecisionOut, GateOut, ModelOut, PromotionIn, RollbackIn, VersionOut
@@ -13,7 +13,6 @@ from services.admin.platform import PlatformDep
 
 router = APIRouter(tags=["models"])
 ModelName = Annotated[str, Path(pattern=NAME)]
-VersionNumber = Annotated[int, Path(gt=0, le=2**31 - 1)]
 Limit = Annotated[int, Query(gt=0, le=500)]
 Before = Annotated[int | None, Query(gt=0, le=2**31 - 1, description="The last number of the page before, for those that follow.")]
 
@@ -31,7 +30,7 @@ def get_versions(model: ModelName, platform: PlatformDep, limit: Limit = 100, be
 
 
 @router.get("/v1/models/{model}/versions/{version}/gate")
-def get_gate(model: ModelName, version: VersionNumber, platform: PlatformDep) -> GateOut:
+def get_gate(model: ModelName, version: Version, platform: PlatformDep) -> GateOut:
     """What the gate says of a version today; nothing is decided."""
     return ask_gate(platform, model, version)
 

@@ -3,9 +3,10 @@
 import datetime as dt
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from eartheye.contracts import Score
+from eartheye.contracts.messages import SeenChampion, Version
 
 OUT = ConfigDict(frozen=True, from_attributes=True, use_attribute_docstrings=True, protected_namespaces=())
 IN = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
@@ -92,8 +93,8 @@ class PromotionIn(BaseModel):
 
     model_config = IN
 
-    version: int = Field(gt=0, le=2**31 - 1)
-    expected_champion: int | None = Field(None, ge=0, le=2**31 - 1)
+    version: Version
+    expected_champion: SeenChampion | None = None
     """Champion that you saw, 0 for none: where it is another by now, nothing is changed."""
 
 
@@ -102,5 +103,5 @@ class RollbackIn(BaseModel):
 
     model_config = IN
 
-    expected_champion: int | None = Field(None, ge=0, le=2**31 - 1)
+    expected_champion: SeenChampion | None = None
     """Champion that you saw: where it is another by now, nothing is changed."""
