@@ -31,9 +31,14 @@ def answer_of():
     return ask
 
 
-def probe(*ports: int) -> int:
+def asked(*ports: int) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "services.probe", *map(str, ports)]
-    return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
+    environment = os.environ | {"http_proxy": f"http://127.0.0.1:{free_port()}", "no_proxy": "", "NO_PROXY": ""}
+    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+
+
+def probe(*ports: int) -> int:
+    return asked(*ports).returncode
 
 
 @pytest.mark.server
@@ -70,7 +75,8 @@ def test_a_process_without_a_loop_does_not_live_yet(answer_of):
     assert answer_of(port, "/v1/health/live", 503) == "no loop has begun\n"
     assert answer_of(port, "/v1/health/ready", 503) == "no loop has begun\n"
     assert "/v1/health/live" in answer_of(port, "/elsewhere", 404)
-    assert probe(port) == 1
+    told = asked(port)
+    assert (told.returncode, told.stderr) == (1, f"port {port}: HTTP Error 503: Service Unavailable: no loop has begun\n")
 
 
 def test_a_port_that_is_taken_is_told():
