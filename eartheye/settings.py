@@ -72,7 +72,8 @@ class Settings(BaseSettings):
     allowed_roots: tuple[str, ...] = ()
     """Folders (paths or `s3://` prefixes) that scenes may be read from and maps written to; a request for anything else is rejected."""
     job_work: str = "runs/work"
-    """Folder (path or `s3://` prefix) that planner, workers and assembler share for the blocks of mapping jobs."""
+    """Folder (path or `s3://` prefix) that planner, workers and assembler share for the blocks of mapping jobs; no scene or map may be in
+    it or above it, for what it holds is removed."""
     job_limit_px: int = Field(20_000_000_000, gt=0)
     """Largest area of a job. Default: 11,000 km² at 0.75 m, a province; a gigantic area is more often a mistake than a wish."""
     gate: GatePolicy = GatePolicy()
