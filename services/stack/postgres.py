@@ -23,6 +23,8 @@ MAJOR = 18
 SUPERUSER = "postgres"
 PLATFORM, MLFLOW = "eartheye", "mlflow"
 """The databases; a role of the same name owns each."""
+DATA_OPTIONS = ("--encoding=UTF8", "--locale=C.UTF-8")
+"""Of a new data folder: texts sort the same on every system. docker/compose.yaml and the manifests have the same."""
 INIT_LIMIT_S = 120
 ANSWER_LIMIT_S = 3
 SYSTEM_USER = "nobody"
@@ -58,7 +60,7 @@ def _prepare(place: Place) -> Launch:
         write_private(password, place.secret("postgres_superuser"))
         try:
             command = [*as_user, str(programs / "initdb"), "-D", str(data), "-U", SUPERUSER, f"--pwfile={password}"]
-            command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"]
+            command += ["--auth=scram-sha-256", *DATA_OPTIONS]
             done = subprocess.run(command, capture_output=True, text=True, timeout=INIT_LIMIT_S, check=False)
         finally:
             password.unlink()
@@ -67,6 +69,8 @@ def _prepare(place: Place) -> Launch:
 
     data = make_whole(folder / "data", "PG_VERSION", initialise)
     version = (data / "PG_VERSION").read_text().strip()
+    if not version:
+        raise ServerNotStarted(f"{data / 'PG_VERSION'} is empty, so the folder is damaged: move it away, or put back what it was")
     if version != str(MAJOR):
         raise ServerNotStarted(f"{data} was written by PostgreSQL {version}, this is {MAJOR}: move it away, or bring it over by pg_upgrade")
     options = {"listen_addresses": LOOPBACK, "port": place.ports[NAME], "unix_socket_directories": "", "logging_collector": "off"}
@@ -127,6 +131,7 @@ def _furnish(place: Place) -> None:
                     connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
                 if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
                     connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
     except psycopg.Error as error:
         raise ServerNotStarted(f"it runs, and does not make databases and roles: {error}") from error
     upgrade(create_engine(database_url(place, PLATFORM)))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from eartheye.settings import Settings
-from services.stack import minio, mlflow_server, triton
+from services.stack import minio, mlflow_server, postgres, triton
 from services.stack.kafka import BROKER, HEAP
 from services.stack.local_stack import servers
 
@@ -56,6 +56,14 @@ def test_the_containers_have_the_settings_of_the_stack():
     for name, value in BROKER.items():
         assert str(kafka[f"KAFKA_{name.upper().replace('.', '_')}"]) == value, name
     assert kafka["KAFKA_HEAP_OPTS"] == HEAP
+    (pod,) = [
+        part["spec"]["template"]["spec"]
+        for part in yaml.safe_load_all((ROOT / "manifests" / "base" / "servers" / "postgres.yaml").read_text())
+        if part["kind"] == "StatefulSet"
+    ]
+    in_the_cluster = {variable["name"]: variable.get("value") for variable in pod["containers"][0]["env"]}
+    for variables in (SERVICES["postgres"]["environment"], in_the_cluster):
+        assert tuple(variables["POSTGRES_INITDB_ARGS"].split()) == postgres.DATA_OPTIONS
     assert SERVICES["minio"]["environment"].items() >= minio.ENVIRONMENT.items()
     assert mlflow["environment"].items() >= mlflow_server.ENVIRONMENT.items()
     assert tuple(mlflow["command"][-1 - len(mlflow_server.OPTIONS) : -1]) == mlflow_server.OPTIONS
