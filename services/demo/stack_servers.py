@@ -11,6 +11,8 @@ from sqlalchemy import make_url
 from eartheye import settings
 from eartheye.contracts import GatePolicy
 from eartheye.errors import InvalidSettings, ServerNotStarted
+from services.admin.health.probes import Probes
+from services.admin.platform import open_platform
 from services.demo.servers import Servers, environment, services
 from services.stack.local_stack import ENVIRONMENT, read_environment, servers
 from services.stack.minio import BUCKET
@@ -46,10 +48,14 @@ def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers
     Raises:
         InvalidSettings: no stack was started there, and the settings name no servers.
         ServerNotStarted: a server does not answer.
-        UserError: a service ended before its time.
+        UserError: the database of the settings cannot be used, or a service ended before its time.
     """
     variables = started_here(stack)
-    answering = check_servers(stack, variables) if variables else named_servers(stack)
+    if variables:
+        answering = check_servers(stack, variables)
+    else:
+        answering = named_servers(stack)
+        ask_named_servers()
     words = [WORDS[name].format(address) for name, address in answering.items()]
     if "triton" not in answering:
         words.append("Inference: ONNX Runtime in this process, for there is no Triton.")
@@ -101,6 +107,20 @@ def named_servers(stack: Path) -> dict[str, str]:
         "mlflow": named.mlflow_tracking_uri,
     }
     return servers | ({"triton": named.triton_url} if named.predictor == "triton" else {})
+
+
+def ask_named_servers() -> None:
+    """Ask each server that the settings name whether it answers, before the first step and not in the middle of the chain.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+        SchemaMismatch: it has the schema of another release.
+        ServerNotStarted: another server does not.
+    """
+    with open_platform(settings.load()) as platform:
+        silent = [found.words for found in Probes(platform).ask() if not found.ok]
+    if silent:
+        raise ServerNotStarted(f"{'; '.join(silent)}; start what is missing, or correct EARTHEYE_*")
 
 
 def check_servers(stack: Path, variables: dict[str, str]) -> dict[str, str]:

@@ -3,11 +3,15 @@
 import json
 
 import pytest
+from sqlalchemy import create_engine
 
-from eartheye.errors import InvalidSettings
+from eartheye.errors import InvalidSettings, ServerNotStarted
 from eartheye.gate import GatePolicy
 from services.demo.servers import environment
-from services.demo.stack_servers import named_servers, run_root, shared_settings
+from services.demo.stack_servers import ask_named_servers, named_servers, run_root, shared_settings
+from services.schema.migrate import upgrade
+from services.stack.broker import embedded_broker
+from services.stack.place import free_port
 
 
 def test_two_run_folders_of_one_name_do_not_share_a_folder_in_the_object_store(tmp_path):
@@ -39,6 +43,28 @@ def test_where_no_stack_was_started_the_servers_are_those_of_the_settings(tmp_pa
 def test_what_one_process_alone_has_is_no_server(tmp_path, own):
     with environment(NAMED | own), pytest.raises(InvalidSettings, match="run `eartheye stack up`, or set"):
         named_servers(tmp_path)
+
+
+def test_a_named_server_that_is_away_is_told_before_the_first_step(tmp_path):
+    database, away = f"sqlite:///{tmp_path}/eartheye.db", f"127.0.0.1:{free_port()}"
+    upgrade(create_engine(database))
+    with embedded_broker() as broker:
+        here = {
+            "EARTHEYE_DATABASE_URL": database,
+            "EARTHEYE_KAFKA_BOOTSTRAP": broker,
+            "EARTHEYE_KAFKA_API_VERSION": "[2, 3]",
+            "EARTHEYE_MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+            "EARTHEYE_JOB_WORK": str(tmp_path / "work"),
+        }
+        with environment(here):
+            ask_named_servers()
+        with (
+            environment(here | {"EARTHEYE_MLFLOW_TRACKING_URI": f"http://{away}"}),
+            pytest.raises(ServerNotStarted, match=f"MLflow at http://{away} does not answer: .*; start what is missing"),
+        ):
+            ask_named_servers()
+    with environment(here | {"EARTHEYE_KAFKA_TIMEOUT_S": "1"}), pytest.raises(ServerNotStarted, match=f"Kafka at {broker} d"):
+        ask_named_servers()
 
 
 def test_services_beside_others_allow_what_those_allow_and_ask_what_those_ask(tmp_path):
