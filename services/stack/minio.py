@@ -1,5 +1,8 @@
 """The stack's MinIO: one node, one disk, one bucket."""
 
+import json
+from pathlib import Path
+
 import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
@@ -15,6 +18,9 @@ ACCESS_KEY = "eartheye"
 BUCKET = "eartheye"
 ENVIRONMENT = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
 """Variables beside the account; docker/compose.yaml has the same."""
+SYSTEM = ".minio.sys"
+FORMAT = Path(SYSTEM) / "format.json"
+"""By it the server knows a folder as its own; it writes it at its first start, and takes whatever else lies there for buckets."""
 ANSWER_LIMIT_S = 2
 MADE_BEFORE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
@@ -35,9 +41,22 @@ def _prepare(place: Place) -> Launch:
     program, folder = minio_program(place.cache), place.folder(NAME)
     certificates = folder / "certs"  # else it would look into the home of whoever starts it
     certificates.mkdir(exist_ok=True)
-    command = [str(program), "server", "--quiet", "--address", place.address(NAME), "--certs-dir", str(certificates), str(folder / "data")]
+    data = folder / "data"
+    _refuse_damaged(data)
+    command = [str(program), "server", "--quiet", "--address", place.address(NAME), "--certs-dir", str(certificates), str(data)]
     environment = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": place.secret("minio_password")}
     return Launch(command, environment | ENVIRONMENT, without=("MINIO_",))
+
+
+def _refuse_damaged(data: Path) -> None:
+    """Refuse a folder that the server would fail on, or make its own although it holds somebody's files."""
+    try:
+        json.loads((data / FORMAT).read_text())
+    except FileNotFoundError:
+        if data.exists() and any(entry.name != SYSTEM for entry in data.iterdir()):
+            raise ServerNotStarted(f"{data} holds files but no {FORMAT}: move it away, or put back what is missing") from None
+    except ValueError:
+        raise ServerNotStarted(f"{data / FORMAT} is damaged: put back what it was, or move {data} away") from None
 
 
 def _settings(place: Place) -> dict[str, str]:

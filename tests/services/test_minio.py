@@ -9,6 +9,7 @@ from eartheye.errors import ServerNotStarted
 from eartheye.settings import Settings
 from services.stack.minio import minio_server as description
 from services.stack.minio_install import minio_program
+from services.stack.place import Place, free_port
 from tests.servers.minio import MinioServer
 from tests.servers.stack import running_servers
 
@@ -24,6 +25,23 @@ def test_buckets_outlive_a_restart(minio_binary, tmp_path):
                 client.put_object("kept", "object", io.BytesIO(b"content"), 7)
             else:
                 assert client.get_object("kept", "object").data == b"content"
+
+
+def test_data_that_are_damaged_or_not_its_own_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("services.stack.minio.minio_program", lambda cache: Path("minio"))
+    place = Place(tmp_path, tmp_path)
+    place.choose_ports({"minio": free_port()})
+    data = tmp_path / "minio" / "data"
+    (data / ".minio.sys" / "tmp").mkdir(parents=True)  # of a first start that was killed
+    description().prepare(place)
+    (data / "photographs").mkdir()
+    with pytest.raises(ServerNotStarted, match=r"data holds files but no \.minio\.sys/format\.json: move it away"):
+        description().prepare(place)
+    (data / ".minio.sys" / "format.json").touch()
+    with pytest.raises(ServerNotStarted, match=r"format\.json is damaged: put back what it was, or move .*/data away"):
+        description().prepare(place)
+    (data / ".minio.sys" / "format.json").write_text('{"version": "1"}')
+    assert description().prepare(place).command[-1] == str(data)
 
 
 def test_without_program_and_go_the_way_out_is_told(tmp_path, monkeypatch):
