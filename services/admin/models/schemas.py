@@ -13,8 +13,8 @@ IN = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrin
 """Strict: `false` is no version 0."""
 
 
-class ModelOut(BaseModel):
-    """A registered model, and where it stands by the platform's decisions."""
+class ModelStanding(BaseModel):
+    """Where a model stands by the platform's decisions."""
 
     model_config = OUT
 
@@ -29,6 +29,11 @@ class ModelOut(BaseModel):
     """A decision is still to be followed by deployment and aliases."""
     trouble: str | None
     """Why they cannot follow now; tried again until they can."""
+
+
+class ModelOut(ModelStanding):
+    """A registered model, and where it stands by the platform's decisions."""
+
     versions: int
 
 

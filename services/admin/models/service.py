@@ -7,10 +7,10 @@ from eartheye.contracts import Report, Score
 from eartheye.errors import GateNotPassed, StoreUnavailable, UnknownModel, UserError
 from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel, newest_versions
-from services.admin.models.schemas import DecisionOut, GateCheckOut, GateOut, ModelOut, VersionOut
+from services.admin.models.schemas import DecisionOut, GateCheckOut, GateOut, ModelOut, ModelStanding, VersionOut
 from services.admin.platform import Platform
 from services.registry.decide import judge, promote, roll_back
-from services.registry.standing import Standing, decisions, standing
+from services.registry.standing import Standing, decisions, standing, standings
 
 
 def list_models(platform: Platform, versions: Iterable[RegisteredModel]) -> list[ModelOut]:
@@ -21,19 +21,14 @@ def list_models(platform: Platform, versions: Iterable[RegisteredModel]) -> list
         versions: what MLflow has.
     """
     counted = Counter(version.name for version in versions)
-    stands = [standing(platform.engine, name) for name in sorted(counted)]
     return [
-        ModelOut(
-            model=each.model,
-            champion=each.champion,
-            previous=each.previous,
-            generation=each.generation,
-            pending=each.pending is not None,
-            trouble=each.trouble,
-            versions=counted[each.model],
-        )
-        for each in stands
+        ModelOut.model_validate(_stands(standing(platform.engine, name)) | {"versions": count}) for name, count in sorted(counted.items())
     ]
+
+
+def list_standings(platform: Platform) -> list[ModelStanding]:
+    """Return where each model stands that something was granted for, by name; the platform's database knows that without MLflow."""
+    return [ModelStanding.model_validate(_stands(stands)) for stands in standings(platform.engine)]
 
 
 def list_versions(platform: Platform, model: str, limit: int, before: int | None = None) -> list[VersionOut]:
@@ -106,6 +101,17 @@ def decide_rollback(platform: Platform, model: str, expected_champion: int | Non
         StaleVersion: another version is the champion than expected.
     """
     return DecisionOut.model_validate(roll_back(platform.engine, model, asked_by=asked_by, expected_champion=expected_champion))
+
+
+def _stands(stands: Standing) -> dict[str, object]:
+    return {
+        "model": stands.model,
+        "champion": stands.champion,
+        "previous": stands.previous,
+        "generation": stands.generation,
+        "pending": stands.pending is not None,
+        "trouble": stands.trouble,
+    }
 
 
 def _version(version: RegisteredModel, stands: Standing) -> VersionOut:

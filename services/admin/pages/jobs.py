@@ -8,11 +8,12 @@ from nicegui import ui
 from pydantic import ValidationError
 
 from eartheye.contracts.messages import JobRequest
-from eartheye.errors import InvalidConfig, UserError
+from eartheye.errors import InvalidConfig
 from eartheye.wording import counted
 from services.admin.jobs.queries import list_jobs
 from services.admin.jobs.schemas import JobOut
 from services.admin.jobs.service import submit
+from services.admin.models.service import list_standings
 from services.admin.pages.frame import frame, keep_looking, panel, state_badge
 from services.admin.pages.visitor import Visitor
 
@@ -52,11 +53,7 @@ def add_jobs_page(app: FastAPI) -> None:
 
 async def _form(visitor: Visitor) -> None:
     roots = visitor.platform.settings.allowed_roots
-    try:
-        models = [model.model for model in await to_thread(visitor.models) if model.champion]
-    except UserError as error:
-        models = []
-        ui.label(str(error)).classes("text-negative")
+    models = [stands.model for stands in await to_thread(list_standings, visitor.platform) if stands.champion]
     if not models:
         ui.label("No model serves yet: promote one first.").classes("quiet q-mb-md")
     name = f"map-{secrets.token_hex(3)}"

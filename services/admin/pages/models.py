@@ -2,12 +2,13 @@
 
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 from nicegui import ui
 
 from eartheye.errors import UserError
-from services.admin.models.schemas import DecisionOut, GateOut, ModelOut, VersionOut
+from services.admin.models.schemas import DecisionOut, GateOut, ModelStanding, VersionOut
 from services.admin.models.service import ask_gate, decide_promotion, decide_rollback, list_decisions, list_versions
 from services.admin.pages.frame import frame, keep_looking, state_badge
 from services.admin.pages.visitor import Visitor
@@ -19,7 +20,17 @@ NEWEST = 8
 AUDIT = 6
 """Decisions shown."""
 PROMOTE, ROLL_BACK = "POST /v1/models/{model}/promote", "POST /v1/models/{model}/rollback"
-Known = tuple[ModelOut, list[tuple[VersionOut, GateOut]], list[DecisionOut]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What can be said of a model now."""
+
+    model: ModelStanding
+    decided: list[DecisionOut]
+    versions: list[tuple[VersionOut, GateOut]]
+    away: str | None
+    """Why the versions cannot be had: the rest is in the platform's database, and a roll back needs no more."""
 
 
 def add_models_page(app: FastAPI) -> None:
@@ -30,41 +41,45 @@ def add_models_page(app: FastAPI) -> None:
         with frame(app, "Models") as visitor:
             if visitor is None:
                 return
-            place, shown = ui.column().classes("w-full gap-5"), list[object]()
+            place, shown = ui.column().classes("w-full gap-5"), list[Known]()
+            seen = list[object]()
             with place:
                 ui.label("Asking the registry and the gate ...").classes("quiet")
 
             async def look_again() -> None:
                 """Show anew what has changed, and leave alone what somebody may be about to click."""
-                try:
-                    models = await to_thread(visitor.models)
-                    decided = {model.model: await to_thread(list_decisions, visitor.platform, model.model, AUDIT) for model in models}
-                    if shown == [models, decided]:
-                        return
-                    known = [await to_thread(_know, visitor.platform, model, decided[model.model]) for model in models]
-                except UserError as error:
-                    shown[:] = []
-                    place.clear()
-                    with place:
-                        ui.label(str(error)).classes("text-negative")
+                models, away = await to_thread(visitor.models)
+                decided = {model.model: await to_thread(list_decisions, visitor.platform, model.model, AUDIT) for model in models}
+                if seen == [models, away, decided] and not any(each.away for each in shown):
                     return
-                shown[:] = [models, decided]
+                known = [await to_thread(_know, visitor.platform, model, decided[model.model], away) for model in models]
+                if seen == [models, away, decided] and shown == known:
+                    return
+                seen[:], shown[:] = [models, away, decided], known
                 place.clear()
                 with place:
+                    if away and not known:
+                        ui.label(away).classes("text-negative")
                     for each in known:
-                        _show(visitor, *each)
-                    if not known:
+                        _show(visitor, each)
+                    if not known and not away:
                         ui.label("No model is registered yet: `eartheye register` or a pipeline does that.").classes("quiet")
 
             keep_looking(visitor, LOOK_S, look_again, place)
 
 
-def _know(platform: Platform, model: ModelOut, decided: list[DecisionOut]) -> Known:
-    versions = list_versions(platform, model.model, NEWEST)
-    return model, [(version, ask_gate(platform, model.model, version.version)) for version in versions], decided
+def _know(platform: Platform, model: ModelStanding, decided: list[DecisionOut], away: str | None) -> Known:
+    if away:
+        return Known(model, decided, [], away)
+    try:
+        versions = list_versions(platform, model.model, NEWEST)
+        return Known(model, decided, [(version, ask_gate(platform, model.model, version.version)) for version in versions], None)
+    except UserError as error:
+        return Known(model, decided, [], str(error))
 
 
-def _show(visitor: Visitor, model: ModelOut, versions: list[tuple[VersionOut, GateOut]], decided: list[DecisionOut]) -> None:
+def _show(visitor: Visitor, known: Known) -> None:
+    model = known.model
     with ui.element("section").classes("panel"):
         with ui.row().classes("items-center w-full q-pb-sm"):
             ui.label(model.model).classes("text-h6")
@@ -80,7 +95,9 @@ def _show(visitor: Visitor, model: ModelOut, versions: list[tuple[VersionOut, Ga
                 _roll_back_button(visitor, model)
         if model.trouble:
             ui.label(f"Waits, and is tried again: {model.trouble}").classes("text-negative")
-        for version, gate in versions:
+        if known.away:
+            ui.label(f"The versions cannot be shown now: {known.away}").classes("text-negative")
+        for version, gate in known.versions:
             with ui.row().classes("w-full items-start no-wrap gap-5 q-py-sm").style("border-top: 1px solid #eceeec"):
                 with ui.column().classes("gap-1").style("width: 110px"):
                     ui.label(f"Version {version.version}").classes("text-weight-medium")
@@ -97,9 +114,9 @@ def _show(visitor: Visitor, model: ModelOut, versions: list[tuple[VersionOut, Ga
                 if version.standing != "champion" and visitor.may(PROMOTE):
                     _promote_button(visitor, model, version.version)
         ui.label("Audit").classes("text-weight-medium q-mt-md")
-        for decision in decided:
+        for decision in known.decided:
             _show_decision(decision)
-        if not decided:
+        if not known.decided:
             ui.label("Nothing was decided yet.").classes("quiet")
 
 
@@ -114,7 +131,7 @@ def _show_decision(decision: DecisionOut) -> None:
             ui.label(reason.removeprefix("failed: ")).classes("text-negative q-ml-lg")
 
 
-def _promote_button(visitor: Visitor, model: ModelOut, version: int) -> None:
+def _promote_button(visitor: Visitor, model: ModelStanding, version: int) -> None:
     async def promote() -> None:
         made = await visitor.act(
             PROMOTE, lambda who: decide_promotion(visitor.platform, model.model, version, model.champion or 0, who.words)
@@ -127,7 +144,7 @@ def _promote_button(visitor: Visitor, model: ModelOut, version: int) -> None:
     _asking_button("Promote", question, promote).props(f'aria-label="Promote version {version} of {model.model}"')
 
 
-def _roll_back_button(visitor: Visitor, model: ModelOut) -> None:
+def _roll_back_button(visitor: Visitor, model: ModelStanding) -> None:
     async def roll_back() -> None:
         made = await visitor.act(ROLL_BACK, lambda who: decide_rollback(visitor.platform, model.model, model.champion or 0, who.words))
         if made:

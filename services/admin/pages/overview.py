@@ -5,8 +5,8 @@ from asyncio import to_thread
 from fastapi import FastAPI
 from nicegui import ui
 
-from eartheye.errors import UserError
 from services.admin.jobs.queries import list_jobs
+from services.admin.models.schemas import ModelOut
 from services.admin.pages.frame import frame, keep_looking, panel, state_badge
 from services.admin.pages.visitor import Visitor
 from services.registry.standing import decisions
@@ -56,20 +56,19 @@ async def _show_servers(visitor: Visitor, place: ui.column) -> None:
 
 
 async def _show_models(visitor: Visitor, place: ui.column) -> None:
-    try:
-        models = await to_thread(visitor.models)
-    except UserError as error:
-        models, reason = [], str(error)
-    else:
-        reason = "No model is registered yet."
+    models, away = await to_thread(visitor.models)
     place.clear()
     with place:
-        ui.label(str(len(models))).classes("figure")
+        if away:
+            ui.label(away).classes("text-negative")
+        else:
+            ui.label(str(len(models))).classes("figure")
         for model in models:
             champion = f"version {model.champion} serves" if model.champion else "none serves yet"
-            ui.label(f"{model.model}: {champion}, {model.versions} registered")
-        if not models:
-            ui.label(reason).classes("quiet")
+            registered = f", {model.versions} registered" if isinstance(model, ModelOut) else ""
+            ui.label(f"{model.model}: {champion}{registered}")
+        if not models and not away:
+            ui.label("No model is registered yet.").classes("quiet")
 
 
 async def _show_jobs(visitor: Visitor, place: ui.column) -> None:

@@ -1,7 +1,7 @@
 """Who looks at a page, and what a click may do."""
 
 from asyncio import to_thread
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,8 +15,8 @@ from eartheye.telemetry import get_logger
 from eartheye.tracking import RegisteredModel
 from services.admin.access import Principal
 from services.admin.health.probes import Probes
-from services.admin.models.schemas import ModelOut
-from services.admin.models.service import list_models
+from services.admin.models.schemas import ModelStanding
+from services.admin.models.service import list_models, list_standings
 from services.admin.platform import Platform
 from services.admin.probe import Probe
 from services.admin.sessions import Sessions
@@ -53,16 +53,18 @@ class Visitor:
         principal = self.principal
         return principal is not None and principal.may(action)
 
-    def models(self) -> list[ModelOut]:
+    def models(self) -> tuple[Sequence[ModelStanding], str | None]:
         """Return the registered models: where they stand now, and how many versions MLflow had within the last seconds.
 
-        Raises:
-            TrackingUnavailable: MLflow does not answer.
+        While MLflow does not answer: those that the platform decided about, and the reason.
         """
         asked = self.registry.ask()
-        if not asked.wait():
-            raise TrackingUnavailable(f"MLflow does not answer since {asked.since:%Y-%m-%d %H:%M:%S} UTC: see to it")
-        return list_models(self.platform, asked.answer.result())
+        try:
+            if not asked.wait():
+                raise TrackingUnavailable(f"MLflow does not answer since {asked.since:%Y-%m-%d %H:%M:%S} UTC: see to it")
+            return list_models(self.platform, asked.answer.result()), None
+        except TrackingUnavailable as error:
+            return list_standings(self.platform), str(error)
 
     async def act(self, action: str, work: Callable[[Principal], T]) -> T | None:
         """Do what a click asks, as the route of the same name would; what goes wrong is shown, and None returned.

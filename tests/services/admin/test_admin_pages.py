@@ -185,6 +185,28 @@ def test_pages_say_that_the_database_is_away_and_go_on_when_it_is_back(page, pla
     page.get_by_text("The gate would").first.wait_for()
 
 
+def test_pages_say_what_the_database_knows_while_mlflow_is_away(page, place):
+    sign_in(page, place, place.first_key)
+    page.get_by_text("landcover: version 1 serves, 2 registered").wait_for()
+    with sqlite3.connect(place.root / "mlflow.db") as connection:
+        connection.execute("ALTER TABLE model_versions RENAME TO away")
+    connection.close()
+    page.get_by_text("landcover: version 1 serves", exact=True).wait_for()
+    assert page.locator(".figure").count() == 0
+    page.get_by_role("link", name="Models").click()
+    page.get_by_text("The versions cannot be shown now: MLflow at").wait_for()
+    page.get_by_text("rollback: version 2 to version 1").wait_for()
+    assert page.get_by_role("button", name="Roll back landcover").is_visible()
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_label("Scene: path").wait_for()
+    assert page.get_by_text("No model serves yet").count() == 0
+    page.get_by_role("link", name="Models").click()
+    with sqlite3.connect(place.root / "mlflow.db") as connection:
+        connection.execute("ALTER TABLE away RENAME TO model_versions")
+    connection.close()
+    page.get_by_text("The gate would").first.wait_for()
+
+
 def test_a_fault_of_a_look_is_told_and_the_page_goes_on(page, place):
     sign_in(page, place, place.first_key)
     page.get_by_role("link", name="Jobs").click()

@@ -9,6 +9,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from eartheye.database import now
+from eartheye.errors import TrackingUnavailable
 from eartheye.tracking import registered_versions
 from services.admin import app as app_module
 from services.admin import sessions
@@ -20,6 +21,7 @@ from services.admin.pages.login import add_login_page
 from services.admin.pages.visitor import Visitor
 from services.admin.roles import ACCESS, Role
 from services.admin.sessions import IDLE_S, LIMIT_S, TICKET_S, Sessions
+from services.registry.tables import ModelState
 
 
 @pytest.fixture
@@ -158,5 +160,18 @@ def test_open_pages_ask_mlflow_together(admin, key, monkeypatch):
     registered_versions()  # makes MLflow's database, which takes its time
     state = create_app(admin.platform).state
     pages = [Visitor(admin.platform, state.sessions, state.probes, state.registry, f"browser {number}") for number in range(5)]
-    assert [page.models() for page in pages for _ in range(4)] == [[]] * 20
+    assert [page.models() for page in pages for _ in range(4)] == [([], None)] * 20
     assert asked == ["versions"]
+
+
+def test_pages_know_the_champion_while_mlflow_is_away(admin, monkeypatch):
+    def away():
+        raise TrackingUnavailable("MLflow does not answer")
+
+    with Session(admin.platform.engine) as session, session.begin():
+        session.add(ModelState(model="landcover", champion=2, previous=1))
+    monkeypatch.setattr(app_module, "registered_versions", away)
+    state = create_app(admin.platform).state
+    models, reason = Visitor(admin.platform, state.sessions, state.probes, state.registry, "browser").models()
+    assert [(each.model, each.champion, each.previous) for each in models] == [("landcover", 2, 1)]
+    assert reason == "MLflow does not answer"
