@@ -62,7 +62,7 @@ class Place:
             wanted: the usual port of each of its services.
 
         Returns:
-            A word on each service that gets another port than its usual one.
+            A word on each service whose usual port is taken.
         """
         words = []
         with self._writing:
@@ -70,7 +70,7 @@ class Place:
                 others = {port for name, port in self.ports.items() if name != service}
                 known = self.ports.get(service, usual)
                 self.ports[service] = next((port for port in (known, usual) if port not in others and is_free(port)), 0) or free_port()
-                if self.ports[service] != usual:
+                if self.ports[service] != usual and (usual in others or not is_free(usual)):
                     words.append(f"port {usual} is taken, {service} is on {self.ports[service]}")
             self.save()
         return words

@@ -312,6 +312,13 @@ def test_a_taken_port_gives_another_and_says_so(up, place):
         assert place.ports["small"] != server.ports["small"]
 
 
+def test_a_port_that_was_chosen_once_is_kept_without_a_word_that_the_usual_one_is_taken(place):
+    usual = free_port()
+    place.ports["small"] = kept = free_port()
+    assert place.choose_ports({"small": usual}) == []
+    assert place.ports["small"] == kept
+
+
 def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(up, place):
     good, bad = small_server(), small_server("bad", SAY_AND_END)
     dependent = small_server("dependent", needs=("bad",))
