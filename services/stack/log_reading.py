@@ -1,6 +1,7 @@
 """Reading a log that may still grow."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,17 +15,18 @@ def read_on(log_file: Path, lines: int, follow: bool) -> Iterator[str]:
 
     Args:
         log_file: which.
-        lines: how many of the past.
+        lines: how many of the past, 0 for none.
         follow: go on with what is added.
 
     Raises:
-        InvalidSettings: there is no such log: the server was never started.
+        InvalidSettings: the number of lines is negative, or there is no such log: the server was never started.
     """
+    if lines < 0:
+        raise InvalidSettings(f"a log has no {lines} lines: ask for 0 or more")
     if not log_file.exists():
         raise InvalidSettings(f"there is no {log_file}: the server was not started yet, see `eartheye stack up`")
     with log_file.open(errors="replace") as file:
-        past = file.readlines()
-        yield from (line.rstrip("\n") for line in past[-lines:])
+        yield from (line.rstrip("\n") for line in deque(file, maxlen=lines))
         rest = ""
         while follow:
             rest += file.readline()

@@ -496,6 +496,15 @@ def test_a_log_is_followed(tmp_path):
     assert next(lines) == "three"
 
 
+def test_of_a_log_as_many_lines_are_shown_as_are_asked_for(tmp_path):
+    log_file = tmp_path / "log"
+    log_file.write_text("one\ntwo\nthree")
+    shown = {lines: list(read_on(log_file, lines, follow=False)) for lines in (0, 2, 50)}
+    assert shown == {0: [], 2: ["two", "three"], 50: ["one", "two", "three"]}
+    with pytest.raises(InvalidSettings, match="a log has no -1 lines: ask for 0 or more"):
+        next(read_on(log_file, -1, follow=False))
+
+
 def test_without_a_stack_the_way_to_one_is_told(tmp_path):
     with pytest.raises(InvalidSettings, match="start the servers with `eartheye stack up`"):
         read_environment(tmp_path)
