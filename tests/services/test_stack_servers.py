@@ -3,12 +3,13 @@
 import os
 import secrets
 import signal
+import subprocess
 import time
 
 import numpy as np
 import pytest
 import rasterio
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from components.deployer.triton import load_on_triton
 from eartheye.bus import Bus
@@ -22,7 +23,7 @@ from eartheye.tracking import CHAMPION, register, resolve, set_alias
 from services.demo.stack_servers import check_servers
 from services.inference.config import PlannerConfig
 from services.inference.service import run_assembler, run_planner
-from services.schema.migrate import status
+from services.schema.migrate import status, upgrade
 from services.stack.local_stack import read_environment, servers
 from services.stack.process import noted
 from services.stack.supervisor import look, start_all
@@ -66,6 +67,15 @@ def request(job: str) -> JobRequest:
 
 def blocks_ended(settings: Settings) -> int:
     return sum("/outcomes/" in name for name in Folder(settings.job_work).list())
+
+
+def wait_for_blocks(settings: Settings, worker: subprocess.Popen[bytes]) -> None:
+    """Return when the worker is in the midst of a job's blocks."""
+    deadline = time.monotonic() + 120
+    while blocks_ended(settings) < 2:
+        assert worker.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def run_job(settings: Settings, job: str, disturb) -> JobResult:
@@ -125,11 +135,7 @@ def test_a_killed_worker_and_a_killed_broker_change_no_byte(stack, model, undist
     caught = []
 
     def kill_worker_and_broker(workers):
-        deadline = time.monotonic() + 120
-        while blocks_ended(settings) < 2:
-            assert workers[0].poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for_blocks(settings, workers[0])
         workers[0].send_signal(signal.SIGKILL)
         workers[0].wait(10)
         os.kill(noted(stack.folder("kafka")).pid, signal.SIGKILL)
@@ -138,6 +144,34 @@ def test_a_killed_worker_and_a_killed_broker_change_no_byte(stack, model, undist
         workers.append(start_slow_worker())
 
     result = run_job(settings, job, kill_worker_and_broker)
+    assert 2 <= caught[0] < 12
+    assert (result.state, result.blocks_done, result.blocks_empty) == ("done", 11, 1)
+    assert content(job) == undisturbed
+
+
+def test_a_killed_object_store_and_a_killed_database_change_no_byte(stack, model, undisturbed, monkeypatch):
+    job, tables = "servers-killed", "servers_killed"
+    engine = create_engine(load().database_url)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {tables}"))
+    engine.dispose()
+    own_tables = make_url(load().database_url).update_query_dict({"options": f"-csearch_path={tables}"})
+    changes = {"job_work": f"s3://eartheye/work/{job}", "database_url": own_tables.render_as_string(hide_password=False)}
+    settings = load().model_copy(update=changes)
+    upgrade(connect(settings))
+    monkeypatch.setenv("EARTHEYE_JOB_WORK", settings.job_work)
+    caught = []
+
+    def kill_servers(workers):
+        wait_for_blocks(settings, workers[0])
+        caught.append(blocks_ended(settings))
+        for server in ("minio", "postgres"):
+            os.kill(noted(stack.folder(server)).pid, signal.SIGKILL)
+        findings = start_all(servers(), stack, lambda finding: None)
+        assert {finding.server for finding in findings if finding.state == "started"} == {"minio", "postgres"}
+        assert workers[0].poll() is None
+
+    result = run_job(settings, job, kill_servers)
     assert 2 <= caught[0] < 12
     assert (result.state, result.blocks_done, result.blocks_empty) == ("done", 11, 1)
     assert content(job) == undisturbed
