@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from subprocess import SubprocessError, TimeoutExpired
 from typing import Literal
 
-from eartheye.errors import PortTaken, ServerNotStarted, UserError
+from eartheye.errors import InvalidSettings, PortTaken, ServerNotStarted, UserError
 from eartheye.telemetry import get_logger
 from services.stack import process
 from services.stack.place import Place, is_free, make_private
@@ -100,7 +100,12 @@ def stop_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding], 
 
     Returns:
         For each server `ended`, `killed` where it did not end by itself, or `stopped` where it did not run.
+
+    Raises:
+        InvalidSettings: no stack is there.
     """
+    if not place.kept.exists() and not any(_has_left_something(server, place) for server in servers):
+        raise InvalidSettings(f"there is no stack in {place.root}: name the folder of one with --folder")
     findings = []
     with place.alone():
         for server in reversed(servers):

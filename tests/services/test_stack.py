@@ -487,6 +487,12 @@ def test_no_mark_of_a_new_broker_is_taken_for_an_option(monkeypatch):
     assert len(kafka.cluster_id()) == 22
 
 
+def test_where_no_stack_is_nothing_is_ended_and_no_folder_made(tmp_path):
+    with pytest.raises(InvalidSettings, match=r"there is no stack in .*/nowhere: name the folder of one with --folder"):
+        commands.down(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_log_is_followed(tmp_path):
     log_file = tmp_path / "log"
     log_file.write_text("one\ntwo\n")
