@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eartheye.errors import ServerNotStarted
+from eartheye.telemetry import get_logger
+
+log = get_logger(__name__)
 
 LOOPBACK = "127.0.0.1"
 KEPT = "stack.json"
@@ -82,13 +85,17 @@ class Place:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the stack for this process; another command waits. The lock goes with the process, however it ends."""
+        """Hold the stack for this process; another command says so and waits. The lock goes with the process, however it ends."""
         make_private(self.root)
         path = self.root / ".lock"
         with _writing(path):
             lock = path.open("w")
         with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("another command is at work on this stack, waiting for its end", folder=str(self.root))
+                fcntl.flock(lock, fcntl.LOCK_EX)
             self._recall()  # the command that held it before may have changed it
             yield
 

@@ -12,11 +12,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from eartheye.errors import InvalidSettings, ServerNotStarted
 from services.cli import stack as commands
@@ -491,6 +493,24 @@ def test_where_no_stack_is_nothing_is_ended_and_no_folder_made(tmp_path):
     with pytest.raises(InvalidSettings, match=r"there is no stack in .*/nowhere: name the folder of one with --folder"):
         commands.down(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_command_that_waits_for_another_says_so(place):
+    with capture_logs() as said, ThreadPoolExecutor(1) as pool:
+
+        def second() -> None:
+            with Place(place.root, place.cache).alone():
+                pass
+
+        with place.alone():
+            done = pool.submit(second)
+            while not said:
+                assert not done.done()
+                time.sleep(0.01)
+        done.result(20)
+        with place.alone():
+            pass
+    assert [line["event"] for line in said] == ["another command is at work on this stack, waiting for its end"]
 
 
 def test_a_log_is_followed(tmp_path):
