@@ -1,16 +1,31 @@
 """Two inference services on the same broker and database, as a demonstration's beside an operator's: whoever works, who asks is told."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 import rasterio
 
 from eartheye.bus import Bus
 from services.inference.service import inference_service
-from tests.services.inference.place import QUICK, ask
+from services.stack.kafka import kafka_server
+from tests.servers.stack import running_servers
+from tests.services.inference.place import QUICK, ask, make_place
 
 JOBS = {"flat": 0, "coarse": 500, "fine": 50}
 """Least area of a polygon, m², which makes each a map of its own of the same blocks."""
 
 
+@pytest.fixture
+def own_place(stack_programs, tmp_path):
+    """On Kafka itself: librdkafka's broker is made for one service, and may refuse a group of two for good."""
+    with running_servers([kafka_server()], tmp_path / "servers", stack_programs) as started:
+        place = make_place(tmp_path, f"127.0.0.1:{started.ports['kafka']}")
+        changes = {"kafka_api_version": None, "kafka_timeout_s": 60}
+        yield dataclasses.replace(place, settings=place.settings.model_copy(update=changes))
+
+
+@pytest.mark.server
 def test_whichever_service_works_each_job_ends_with_the_map_of_one_pass(own_place):
     service, beside = (inference_service(own_place.settings, own_place.resolve, config=QUICK) for _ in range(2))
     with service, beside, Bus(own_place.settings) as bus:
