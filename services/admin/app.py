@@ -34,7 +34,7 @@ DESCRIPTION = """Steer the platform: promote models, submit mapping jobs and loo
 
 Every error is a problem document (RFC 9457) with a `type` to switch on. Every route but health and metrics asks for an API key."""
 REGISTRY_LIMIT_S = 20.0
-"""A page does not wait longer for MLflow; its client asks twice, 10 s each (`serve.py`)."""
+"""A page does not wait longer for MLflow; its client asks twice, 10 s each (`services/roles.py`)."""
 REGISTRY_FRESH_S = 10.0
 """Pages ask MLflow this often together; a version that was registered is shown after that time."""
 

@@ -56,8 +56,9 @@ class Probe(Generic[T]):
         """Ask, unless the question before is still under way or its answer fresh; does not wait."""
         with self._lock:
             if self._last is None or (self._last.answer.done() and time.monotonic() - self._answered_at >= self._fresh_s):
-                self._last = Asked(self._limit_s)
-                threading.Thread(target=self._run, args=(self._last.answer,), name="probe", daemon=True).start()
+                asked: Asked[T] = Asked(self._limit_s)
+                threading.Thread(target=self._run, args=(asked.answer,), name="probe", daemon=True).start()
+                self._last = asked  # only now: a thread that cannot be had would never answer
             return self._last
 
     def _run(self, answer: "Future[T]") -> None:

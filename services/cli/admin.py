@@ -15,7 +15,7 @@ admin.command(key)
 
 
 class KeyWanted(KeyRequest):
-    """What is asked for, in words that are all text; without a role, the least."""
+    """What is asked for, as a command line gives it: every value is text. Without a role, the least."""
 
     model_config = ConfigDict(strict=False)
     role: Role = Role.VIEWER

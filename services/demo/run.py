@@ -163,7 +163,12 @@ def finished(run: Path, root: str, made_from: str, config: ChainConfig) -> bool:
         said = json.loads((run / FINISHED).read_text())
     except (FileNotFoundError, ValueError):  # the run has not ended yet, or the machine's power did while the file was written
         return False
-    if (said.get("kind"), said.get("made_from")) != (KIND, made_from) or not report.exists() or not report.stat().st_size:
+    if (
+        not isinstance(said, dict)
+        or (said.get("kind"), said.get("made_from")) != (KIND, made_from)
+        or not report.exists()
+        or not report.stat().st_size
+    ):
         return False
     return all(is_there(run, root, wanted, said["maps"][wanted.title]) for wanted in config.maps)
 

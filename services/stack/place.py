@@ -110,7 +110,9 @@ class Place:
                 f"{self.kept} cannot be read ({error.strerror}): it is for its owner alone, choose another --folder"
             ) from None
         except (ValueError, KeyError, TypeError):
-            raise ServerNotStarted(f"{self.kept} cannot be read: restore it, or move {self.root} away and start anew") from None
+            raise ServerNotStarted(
+                f"{self.kept} is damaged: restore it, or remove it, run `eartheye stack down`, and move {self.root} away"
+            ) from None
 
 
 def make_private(folder: Path) -> None:

@@ -407,7 +407,7 @@ def test_a_folder_of_the_user_keeps_its_mode(tmp_path):
 def test_a_stack_whose_memory_is_damaged_is_left_alone(place):
     place.secret("small")
     (place.root / "stack.json").write_text('{"ports": ')
-    with pytest.raises(ServerNotStarted, match=r"stack\.json cannot be read: restore it, or move .* away"):
+    with pytest.raises(ServerNotStarted, match=r"stack\.json is damaged: restore it, or remove it, run `eartheye stack down`"):
         Place(place.root, place.cache)
 
 

@@ -30,6 +30,13 @@ class ModelStanding(BaseModel):
     trouble: str | None
     """Why they cannot follow now; tried again until they can."""
 
+    @property
+    def words(self) -> str:
+        """What serves, in words."""
+        if self.champion is None:
+            return "no version serves yet"
+        return f"version {self.champion} {'is to serve' if self.pending else 'serves'}"
+
 
 class ModelOut(ModelStanding):
     """A registered model, and where it stands by the platform's decisions."""

@@ -83,15 +83,12 @@ def _show(visitor: Visitor, known: Known) -> None:
     with ui.element("section").classes("panel"):
         with ui.row().classes("items-center w-full q-pb-sm"):
             ui.label(model.model).classes("text-h6")
-            serves = (
-                f"version {model.champion} {'is to serve' if model.pending else 'serves'}" if model.champion else "no version serves yet"
-            )
-            ui.label(serves).classes("q-ml-md")
+            ui.label(model.words).classes("q-ml-md")
             if model.pending:
                 ui.spinner(size="sm")
                 ui.label("deployment and aliases follow").classes("quiet")
             ui.space()
-            if model.previous is not None and visitor.may(ROLL_BACK):
+            if (model.previous is not None or (model.pending and model.champion is not None)) and visitor.may(ROLL_BACK):
                 _roll_back_button(visitor, model)
         if model.trouble:
             ui.label(f"Waits, and is tried again: {model.trouble}").classes("text-negative")
@@ -147,10 +144,15 @@ def _promote_button(visitor: Visitor, model: ModelStanding, version: int) -> Non
 def _roll_back_button(visitor: Visitor, model: ModelStanding) -> None:
     async def roll_back() -> None:
         made = await visitor.act(ROLL_BACK, lambda who: decide_rollback(visitor.platform, model.model, model.champion or 0, who.words))
-        if made:
+        if made and made.to_version is not None:
             ui.notify(f"Version {made.to_version} of {model.model} becomes the champion again.", type="positive")
+        elif made:
+            ui.notify(f"{model.model} has no champion, as before.", type="positive")
 
-    question = f"Make version {model.previous} the champion of {model.model} again, in place of version {model.champion}?"
+    if model.previous is not None:
+        question = f"Make version {model.previous} the champion of {model.model} again, in place of version {model.champion}?"
+    else:
+        question = f"Withdraw version {model.champion} of {model.model}, which does not serve yet? It has no champion then, as before."
     _asking_button("Roll back", question, roll_back).props(f'outline aria-label="Roll back {model.model}"')
 
 

@@ -64,9 +64,8 @@ async def _show_models(visitor: Visitor, place: ui.column) -> None:
         else:
             ui.label(str(len(models))).classes("figure")
         for model in models:
-            champion = f"version {model.champion} serves" if model.champion else "none serves yet"
             registered = f", {model.versions} registered" if isinstance(model, ModelOut) else ""
-            ui.label(f"{model.model}: {champion}{registered}")
+            ui.label(f"{model.model}: {model.words}{registered}")
         if not models and not away:
             ui.label("No model is registered yet.").classes("quiet")
 

@@ -10,6 +10,7 @@ from eartheye import settings
 from eartheye.errors import PredictorSilent
 from eartheye.store import s3_requests
 from eartheye.tracking import CHAMPION, alias_version, register
+from services.admin.models.schemas import ModelStanding
 from services.admin.roles import Role
 from services.registry import outbox, service
 from services.registry.service import run_registry
@@ -161,3 +162,12 @@ def test_a_report_that_is_gone_hides_no_version_and_a_store_that_is_away_is_told
     away = admin.ask("GET", "/v1/models/away/versions")
     settings.load.cache_clear()
     assert (away.status_code, away.json()["type"]) == (503, "urn:eartheye:problem:store-unavailable")
+
+
+@pytest.mark.parametrize(
+    ("champion", "pending", "told"),
+    [(None, False, "no version serves yet"), (2, False, "version 2 serves"), (2, True, "version 2 is to serve")],
+)
+def test_a_version_serves_only_once_its_decision_is_carried_out(champion, pending, told):
+    stands = ModelStanding(model="landcover", champion=champion, previous=None, generation=1, pending=pending, trouble=None)
+    assert stands.words == told
