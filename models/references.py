@@ -6,7 +6,7 @@ from eartheye.store import Folder
 
 
 def refer(folder: Folder, package: Folder) -> str:
-    """Return how a package names the folder of another: a relative path where both lie in one store, so that they can move together."""
+    """Return how a package names the folder of another: a relative path where both lie in one store."""
     (store, path), (own_store, own_path) = split_root(folder.root), split_root(package.root)
     return posixpath.relpath(path, own_path) if store == own_store else folder.root
 

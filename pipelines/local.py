@@ -34,7 +34,8 @@ def run_here(chain: ChainConfig, data: Path, catalogue: Path, root: str) -> None
     where = Path(root).resolve() / "kfp" if "://" not in root else Path("runs/kfp").resolve()
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(where), raise_on_error=True)
     absolute = root if "://" in root else str(Path(root).resolve())
-    given = chain.model_dump(mode="json", exclude_defaults=True)
+    alone = chain.model_copy(update={"tiling_pods": 1})  # one process keeps the cores of this machine busy
+    given = alone.model_dump(mode="json", exclude_defaults=True)
     course = Course("its output stands above")
     try:
         with redirect_stdout(Overheard(sys.stdout, course)):

@@ -1,8 +1,6 @@
-"""The roles of the inference service: each a function that serves until it is told to stop, and all of them together in one process."""
+"""The roles of the inference service: each a function that serves until it is told to stop."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from eartheye.bus import open_bus
@@ -14,7 +12,6 @@ from services.inference.assembler import Assembler
 from services.inference.config import PlannerConfig
 from services.inference.planner import Planner
 from services.inference.worker import OpenPredictor, Worker
-from services.together import Service, together
 
 TOPICS = (JOB_REQUESTS, JOB_BLOCKS, JOB_OUTCOMES, JOB_ASSEMBLIES, JOB_RESULTS)
 
@@ -61,33 +58,6 @@ def run_assembler(settings: Settings, stop: threading.Event) -> None:
     with open_bus(settings) as bus:
         bus.ensure_topics(TOPICS)
         Assembler(bus, connect(settings)).run(stop)
-
-
-@contextmanager
-def inference_service(
-    settings: Settings,
-    resolve: ModelSource | None = None,
-    open_predictor: OpenPredictor | None = None,
-    config: PlannerConfig | None = None,
-) -> Iterator[None]:
-    """Run planner, worker and assembler as threads of this process for the length of a block.
-
-    Args:
-        settings: see `run_planner` and `run_worker`, as for the others.
-        resolve: says which version a model's alias points at.
-        open_predictor: opens a model.
-        config: cut and window of blocks.
-
-    Raises:
-        UserError: a role ended before it was told to, and the others with it; raised at the end of the block.
-    """
-    roles: dict[str, Service] = {
-        "planner": partial(run_planner, resolve=resolve, config=config),
-        "worker": partial(run_worker, open_predictor=open_predictor),
-        "assembler": run_assembler,
-    }
-    with together(roles, settings, threading.Event()):
-        yield
 
 
 def _registry() -> ModelSource:

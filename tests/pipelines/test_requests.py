@@ -11,9 +11,9 @@ from eartheye.tracking import RegisteredModel
 from pipelines.config import MapConfig
 from pipelines.requests import make_map, map_request
 from services.demo.servers import environment
-from services.inference.service import inference_service
 from services.stack.broker import API_VERSION, embedded_broker
 from tests.services.inference.place import QUICK, make_place
+from tests.services.inference.roles import inference_service
 
 WANTED = MapConfig(title="later", model="landcover", scene="mosaic.tif")
 CHAMPION = RegisteredModel("landcover", 3, "models", "serving", "5e" * 32, "report")

@@ -13,9 +13,9 @@ from eartheye import settings
 from eartheye.store import Folder
 from eartheye.tracking import CHAMPION, register, set_alias
 from services.admin.roles import Role
-from services.inference.service import inference_service
 from tests.services.inference.at_once import meet_before
 from tests.services.inference.place import QUICK, write_package, write_scene
+from tests.services.inference.roles import inference_service
 
 
 @pytest.fixture(scope="module", autouse=True)

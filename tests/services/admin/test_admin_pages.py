@@ -19,13 +19,13 @@ from services.admin.keys.store import create_key, revoke_key
 from services.admin.keys.tables import ApiKey
 from services.admin.roles import Role
 from services.inference.config import PlannerConfig
-from services.inference.service import inference_service
 from services.inference.tables import Job
 from services.registry.service import run_registry
 from services.registry.standing import decisions
 from tests.services.admin.browsing import Served, chromium, confirm, needs_chromium, promote_map_and_roll_back, served, sign_in, visiting
 from tests.services.admin.conftest import embedded_parts
 from tests.services.inference.place import write_scene
+from tests.services.inference.roles import inference_service
 from tests.services.registry_candidate import make_candidate
 
 pytestmark = needs_chromium

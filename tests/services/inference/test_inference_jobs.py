@@ -20,9 +20,9 @@ from eartheye.contracts import Map
 from eartheye.contracts.messages import JOB_REQUESTS, JOB_RESULTS, JobCommand, JobRequest, JobResult
 from eartheye.predictor import open_predictor
 from eartheye.store import Folder
-from services.inference.service import inference_service
 from services.inference.stac_item import source_href
 from tests.services.inference.place import GRID, QUICK, Place, ask, write_scene
+from tests.services.inference.roles import inference_service
 
 
 @pytest.fixture(scope="module")

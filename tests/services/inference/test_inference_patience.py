@@ -12,9 +12,9 @@ from eartheye.predictor import open_predictor
 from eartheye.store import Folder
 from services.inference import patience
 from services.inference.outcomes import read_outcome
-from services.inference.service import inference_service
 from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import QUICK, Place
+from tests.services.inference.roles import inference_service
 
 
 @pytest.fixture

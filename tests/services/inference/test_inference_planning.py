@@ -10,11 +10,11 @@ from eartheye.bus import Bus
 from eartheye.database import connect
 from eartheye.errors import ConflictingOutput, WrongBands
 from services.inference.planning import plan_job, store_plan
-from services.inference.service import inference_service
 from services.inference.tables import Block, Plan
 from services.schema.migrate import upgrade
 from tests.services.inference.at_once import meet_before
 from tests.services.inference.place import QUICK, Place, ask
+from tests.services.inference.roles import inference_service
 
 
 def test_a_plan_counts_what_the_job_then_does_and_writes_nothing(place: Place, bus: Bus):

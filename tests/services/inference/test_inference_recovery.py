@@ -18,12 +18,13 @@ from eartheye.database import now
 from eartheye.predictor import open_predictor
 from eartheye.settings import Settings
 from services.inference.config import PlannerConfig
-from services.inference.service import inference_service, run_assembler, run_planner
+from services.inference.service import run_assembler, run_planner
 from services.inference.tables import Block
 from services.inference.worker import Worker
 from services.stack.broker import embedded_broker
 from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import QUICK, Place, running
+from tests.services.inference.roles import inference_service
 from tests.services.inference.slow_worker import start_slow_worker
 
 

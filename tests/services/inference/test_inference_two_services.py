@@ -7,10 +7,10 @@ import pytest
 import rasterio
 
 from eartheye.bus import Bus
-from services.inference.service import inference_service
 from services.stack.kafka import kafka_server
 from tests.servers.stack import running_servers
 from tests.services.inference.place import QUICK, ask, make_place
+from tests.services.inference.roles import inference_service
 
 JOBS = {"flat": 0, "coarse": 500, "fine": 50}
 """Least area of a polygon, m², which makes each a map of its own of the same blocks."""
