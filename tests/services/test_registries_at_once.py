@@ -220,10 +220,11 @@ def test_a_database_that_went_away_is_found_again(settings, engine, world, new_p
         decide(engine, "landcover", 1)
         wait_until(lambda: standing(engine, "landcover").followed)
         whole, registry._engine = registry._engine, connect(Settings(database_url=broken.render_as_string(hide_password=False)))
-        wait_until(lambda: len(told) > 1)
+        wait_until(lambda: len(told) > 2)
+        repeated = told[1:3]  # the first look may have begun on the whole one
         made = decide(engine, "landcover", 2)
         registry._engine = whole
         wait_until(lambda: decision_on(engine, made.request).state == "applied")
-    assert len(set(told)) == 1  # so the log tells it once in a while
-    assert "EARTHEYE_DATABASE_URL" in told[0]
-    assert "secret" not in told[0]
+    assert len(set(repeated)) == 1  # so the log tells it once in a while
+    assert "EARTHEYE_DATABASE_URL" in repeated[0]
+    assert "secret" not in repeated[0]
