@@ -71,13 +71,12 @@ def test_the_containers_have_the_settings_of_the_stack():
     assert set(SERVICES["triton"]["command"]) >= {*triton.OPTIONS, *triton.RESTART_OPTIONS}
 
 
-def test_every_script_of_the_first_start_is_there_and_gets_its_password():
-    postgres = SERVICES["postgres"]
-    mounted = [COMPOSE.parent / volume.split(":")[0] for volume in postgres["volumes"] if volume.startswith("..")]
-    assert sorted(path.resolve() for path in mounted) == sorted((ROOT / "manifests" / "base" / "servers").glob("*-database.sh"))
-    for script in mounted:
-        (asked,) = re.findall(r"\\getenv password (\w+)", script.read_text())
-        assert asked in postgres["environment"]
+def test_the_script_of_the_first_start_is_there_and_gets_its_passwords():
+    (mounted,) = (volume for volume in SERVICES["postgres"]["volumes"] if volume.startswith(".."))
+    script, place, _ = mounted.split(":")
+    asked = re.findall(r"^make_database \w+ (\w+)$", (COMPOSE.parent / script).read_text(), re.MULTILINE)
+    assert place == "/docker-entrypoint-initdb.d/databases.sh"
+    assert set(asked) == {name for name in SERVICES["postgres"]["environment"] if name.endswith("_PASSWORD")} - {"POSTGRES_PASSWORD"}
 
 
 def test_the_example_names_what_is_asked_and_only_settings_that_there_are():
