@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,12 @@ from rich.console import Console
 from eartheye import settings
 from eartheye.contracts import GatePolicy
 from eartheye.errors import TritonCannotRun
-from eartheye.settings import Settings
-from services.inference.service import run_assembler, run_planner, run_worker
-from services.registry.service import run_registry
+from services.roles import services_of
 from services.stack.broker import API_VERSION, embedded_broker
 from services.stack.triton import embedded_triton
-from services.together import Service, together
+from services.together import together
 
-SERVICES: dict[str, Service] = {"registry": run_registry, "planner": run_planner, "worker": run_worker, "assembler": run_assembler}
+SERVICES = services_of("registry") | services_of("planner") | services_of("worker") | services_of("assembler")
 
 
 @dataclass
@@ -85,14 +84,22 @@ def services(inference_server: AbstractContextManager[None]) -> Iterator[threadi
     Raises:
         UserError: why it ended; raised at the end of the block.
     """
-
-    def serve(_: Settings, stop: threading.Event) -> None:
-        with inference_server, together(SERVICES, settings.load(), stop):  # settings that name the inference server, too
-            stop.wait()
-
     ended = threading.Event()
-    with together({"services": serve}, settings.load(), ended):
-        yield ended
+
+    def serve() -> None:
+        try:
+            with inference_server, together(SERVICES, settings.load(), ended):  # settings that name the inference server, too
+                ended.wait()
+        finally:
+            ended.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(serve)
+        try:
+            yield ended
+        finally:
+            ended.set()
+            serving.result()
 
 
 @contextmanager
