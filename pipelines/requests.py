@@ -56,7 +56,8 @@ def request_promotion(
         version: the candidate.
         asked_by: who asks, for the audit.
         expected_champion: champion that the asker saw, 0 for none; None where it does not matter.
-        request: name of the request; asked again under it, the first decision is given again. By default that of the version.
+        request: name of the request; asked again under it, the first decision is given again, but a refusal only while the gate asks what
+            it asked. By default that of the version.
 
     Raises:
         InvalidConfig: this cannot be asked.

@@ -56,7 +56,8 @@ def promote(
         asked_by: who asks, for the audit.
         policy: what the gate asks.
         expected_champion: champion that the asker saw, 0 for none; None to take the one that reigns now.
-        request: name of the request; asked again, the first decision is given again. By default a new one.
+        request: name of the request; asked again, the first decision is given again, but a refusal only while the policy is the one
+            that refused. By default a new one.
         follow: work that follows.
 
     Returns:
@@ -69,20 +70,21 @@ def promote(
         StoreUnavailable: the candidate cannot be looked at now; nothing was decided.
         TrackingUnavailable: MLflow does not answer; nothing was decided.
     """
-    if known := _known(engine, request, model, version):
+    by = policy.model_dump_json()
+    if known := _known(engine, request, model, version, by):
         return known
     seen = _seen(engine, model, expected_champion)
     if seen.pending is not None:
         raise StaleVersion(f"{name_of(seen.pending)}, is still being carried out: wait for it, or roll it back")
     if seen.champion == version:
         reigns = ["passed: is the champion already"]
-        made = new_decision(seen, "promotion", version, "applied", reigns, asked_by=asked_by, request=request)
+        made = new_decision(seen, "promotion", version, "applied", reigns, asked_by=asked_by, request=request, policy=by)
         return record(engine, seen, made, follow.deployed_already)
     checks = judge(seen, version, policy)
     granted = all(check.passed for check in checks)
     reasons = [("passed: " if check.passed else "failed: ") + check.words for check in checks]
     state = "pending" if granted else "refused"
-    made = new_decision(seen, "promotion", version, state, reasons, asked_by=asked_by, request=request)
+    made = new_decision(seen, "promotion", version, state, reasons, asked_by=asked_by, request=request, policy=by)
     return record(engine, seen, made, follow.granted if granted else follow.refused)
 
 
@@ -156,9 +158,10 @@ def _seen(engine: Engine, model: str, expected_champion: int | None) -> Standing
     return seen
 
 
-def _known(engine: Engine, request: str | None, model: str, version: int | None) -> Decision | None:
-    """Return the first decision on a request; `version` is None for a rollback."""
-    known = decision_on(engine, request) if request else None
-    if known and (known.model != model or (known.kind == "promotion") != (version is not None) or version not in (None, known.to_version)):
+def _known(engine: Engine, request: str | None, model: str, version: int | None, policy: str = "") -> Decision | None:
+    """Return the decision on a request that stands; `version` is None for a rollback."""
+    if request is None or (named := decision_on(engine, request)) is None:
+        return None
+    if named.model != model or (named.kind == "promotion") != (version is not None) or version not in (None, named.to_version):
         raise RequestRejected(f"another request has the name '{request}': give this one another")
-    return known
+    return decision_on(engine, request, policy)

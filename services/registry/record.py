@@ -17,12 +17,21 @@ log = get_logger(__name__)
 
 
 def new_decision(
-    seen: Standing, kind: str, version: int | None, state: str, reasons: list[str], *, asked_by: str, request: str | None = None
+    seen: Standing,
+    kind: str,
+    version: int | None,
+    state: str,
+    reasons: list[str],
+    *,
+    asked_by: str,
+    request: str | None = None,
+    policy: str = "",
 ) -> Decision:
     """Return a decision about a model as it was seen; nothing is written yet."""
     moment = now()
     return Decision(
         request=request or uuid.uuid4().hex,
+        policy=policy,
         model=seen.model,
         kind=kind,
         from_version=seen.champion,
@@ -59,7 +68,7 @@ def record(engine: Engine, seen: Standing, made: Decision, works: tuple[str, ...
                 state.champion, state.previous = made.to_version, seen.champion
             _add(session, state, made, works)
     except (StaleDataError, IntegrityError):  # of two changes at once the row's generation lets one through
-        if known := decision_on(engine, made.request):
+        if known := decision_on(engine, made.request, made.policy):
             return known
         raise stale(standing(engine, seen.model), seen.champion) from None
     log.info("decided", model=made.model, kind=made.kind, version=made.to_version, state=made.state, reasons=made.reasons)

@@ -95,16 +95,16 @@ class Registry:
             loop.join()
 
     def handle(self, asked: Asked) -> None:
-        """Decide one request; the answer is in the outbox. Asked again, the first decision is told again.
+        """Decide one request; the answer is in the outbox. Asked again, the decision that stands is told again.
 
         What cannot be decided, because the champion is another one, a server is away or there is no such model, is told at once and not
         noted: it may be asked again.
         """
         try:
             with answering(self._engine):
-                known = decision_on(self._engine, asked.request) is not None
+                known = decision_on(self._engine, asked.request, self._policy.model_dump_json())
                 decision = self._decide(asked)
-                if known:
+                if known is not None:
                     self._answer_again(decision)
         except UserError as error:
             version = asked.version if isinstance(asked, PromotionRequest) else None

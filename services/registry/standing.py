@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, or_, select
 from sqlalchemy.orm import Session
 
 from services.registry.tables import Decision, ModelState, OutboxItem
@@ -67,10 +67,19 @@ def decisions(engine: Engine, model: str | None = None, limit: int = 100, before
         return session.scalars(asked).all()
 
 
-def decision_on(engine: Engine, request: str) -> Decision | None:
-    """Return how a request was decided, None where it was not."""
+def decision_on(engine: Engine, request: str, policy: str | None = None) -> Decision | None:
+    """Return how a request was decided at last, None where it was not.
+
+    Args:
+        engine: the platform's database.
+        request: name of the request.
+        policy: what the gate asks now, as a decision notes it: a refusal by another policy does not count. None counts every decision.
+    """
+    asked = select(Decision).where(Decision.request == request).order_by(Decision.id.desc()).limit(1)
+    if policy is not None:
+        asked = asked.where(or_(Decision.state != "refused", Decision.policy == policy))
     with Session(engine, expire_on_commit=False) as session:
-        return session.scalars(select(Decision).where(Decision.request == request)).one_or_none()
+        return session.scalars(asked).first()
 
 
 def standing_in(session: Session, model: str) -> Standing:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from eartheye.database import Base, UtcDateTime
@@ -25,12 +25,18 @@ class ModelState(Base):
 
 
 class Decision(Base):
-    """A request about a model, decided once: the audit. `kind` is `promotion`, `rollback`, or `reversion` of one that failed."""
+    """A request about a model, decided once, or refused by several policies: the audit.
+
+    `kind` is `promotion`, `rollback`, or `reversion` of one that failed.
+    """
 
     __tablename__ = "decisions"
+    __table_args__ = (UniqueConstraint("request", "policy"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    request: Mapped[str] = mapped_column(String(128), unique=True)
+    request: Mapped[str] = mapped_column(String(128))
+    policy: Mapped[str] = mapped_column(Text, server_default="")
+    """What the gate asked then, as JSON; empty where no gate decides."""
     model: Mapped[str] = mapped_column(String(128), index=True)
     kind: Mapped[str] = mapped_column(String(16))
     from_version: Mapped[int | None]

@@ -134,6 +134,39 @@ def test_asked_again_the_first_decision_stands(registry, tmp_path):
     assert len(decisions(connect(), "again")) == 1
 
 
+def test_a_refusal_stands_for_the_policy_that_refused_and_a_promotion_for_every_one(registry, tmp_path):
+    weak, better = (make_candidate(tmp_path / name, "relaxed", miou, seed=name) for name, miou in (("weak", 0.3), ("better", 0.7)))
+    relaxed = POLICY.model_copy(update={"min_miou": 0.2})
+    with open_bus() as bus:
+        states = [
+            decision(Registry(bus, policy, connect()), ask("relaxed", weak.version)).state for policy in (POLICY, POLICY, relaxed, POLICY)
+        ]
+        assert states == ["refused", "refused", "applied", "applied"]
+        decision(registry, ask("relaxed", better.version))
+        stricter = POLICY.model_copy(update={"min_miou": 0.25})
+        assert decision(Registry(bus, stricter, connect()), ask("relaxed", weak.version)).state == "applied"
+    audit = decisions(connect(), "relaxed")
+    assert [(made.to_version, made.state) for made in audit] == [
+        (better.version, "applied"),
+        (weak.version, "applied"),
+        (weak.version, "refused"),
+    ]
+    assert [GatePolicy.model_validate_json(made.policy) for made in audit] == [POLICY, relaxed, POLICY]
+    assert alias_version("relaxed", CHAMPION) == better.version
+
+
+def test_a_gate_that_returns_to_a_policy_finds_the_refusal_by_it(registry, tmp_path):
+    made = make_candidate(tmp_path, "returns", 0.3)
+    first = decision(registry, ask("returns", made.version))
+    with open_bus() as bus:
+        other = Registry(bus, POLICY.model_copy(update={"min_miou": 0.4}), connect())
+        assert decision(other, ask("returns", made.version)).id != first.id
+        with bus.replies(PROMOTION_RESULTS, first.request, (PromotionResult,)) as replies:
+            decision(registry, ask("returns", made.version))
+            assert replies.next(30.0).reasons == tuple(first.reasons)
+    assert len(decisions(connect(), "returns")) == 2
+
+
 def test_a_version_that_does_not_exist_is_refused_and_recorded(registry, tmp_path):
     make_candidate(tmp_path, "short", 0.7)
     promotion = decision(registry, ask("short", 7))
@@ -183,6 +216,24 @@ def test_a_promotion_and_a_rollback_asked_over_the_bus_are_answered_there_when_t
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_pipeline_that_asks_again_after_the_gate_was_relaxed_is_granted(tmp_path):
+    made = make_candidate(tmp_path, "asked-again", 0.3)
+    answers = []
+    for least in (0.5, 0.5, 0.2):
+        stop = threading.Event()
+        gate = GatePolicy(min_miou=least)
+        thread = threading.Thread(target=run_registry, args=(settings.load().model_copy(update={"gate": gate}), stop))
+        thread.start()
+        try:
+            answers.append(request_promotion("asked-again", made.version, "pipeline").granted)
+        finally:
+            stop.set()
+            thread.join()
+    assert answers == [False, False, True]
+    assert len(decisions(connect(), "asked-again")) == 2
+    assert alias_version("asked-again", CHAMPION) == made.version
 
 
 def test_a_request_of_the_first_schema_is_still_read():

@@ -418,6 +418,26 @@ def test_a_request_asked_again_gets_its_first_decision(engine, model, versions):
         roll_back(engine, model, asked_by="test", request=f"named-{model}")
 
 
+def test_a_refusal_by_another_policy_neither_answers_for_a_stale_request_nor_frees_its_name(engine, model, versions, monkeypatch):
+    strict, name = POLICY.model_copy(update={"min_miou": 0.8}), f"named-{model}"
+    assert granted_or_refused(engine, model, versions[0], strict, name) == "refused"
+    with pytest.raises(RequestRejected, match="another request has the name"):
+        granted_or_refused(engine, model, versions[1], POLICY, name)
+    with pytest.raises(RequestRejected, match="another request has the name"):
+        roll_back(engine, model, asked_by="test", request=name)
+    seen = standing(engine, model)
+    granted(engine, model, versions[1])
+    with monkeypatch.context() as slow:
+        slow.setattr(decide, "standing", lambda *_: seen)
+        with pytest.raises(StaleVersion, match=f"is now version {versions[1]}"):
+            granted_or_refused(engine, model, versions[0], POLICY, name)
+    assert granted_or_refused(engine, model, versions[0], POLICY, name) == "pending"
+
+
+def granted_or_refused(engine, model, version, policy, request):
+    return promote(engine, model, version, asked_by="test", policy=policy, request=request).state
+
+
 def test_an_alias_moved_by_hand_to_a_good_version_is_granted(engine, model, versions):
     granted(engine, model, versions[0])
     set_alias(model, CHAMPION, versions[1])
