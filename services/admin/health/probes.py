@@ -10,8 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 from sqlalchemy import create_engine, make_url, text
 
-from eartheye.bus import open_bus
-from eartheye.contracts.messages import JOB_REQUESTS
+from eartheye.bus import check_broker
 from eartheye.errors import PredictorUnavailable, TrackingUnavailable, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
@@ -110,8 +109,7 @@ def _database(platform: Platform) -> str:
 
 
 def _bus(settings: Settings) -> str:
-    with open_bus(settings.model_copy(update={"kafka_timeout_s": LIMIT_S - 1})) as bus:
-        bus.ensure_topics((JOB_REQUESTS,))
+    check_broker(settings, LIMIT_S - 1)
     return f"Kafka at {settings.kafka_bootstrap}"
 
 

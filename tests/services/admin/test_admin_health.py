@@ -5,13 +5,16 @@ import gc
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 
 import anyio.to_thread
 import httpx
 import pytest
+from kafka import KafkaConsumer
 
 from eartheye import settings
+from eartheye.bus.connection import client_options
 from eartheye.errors import DatabaseUnavailable
 from services.admin.app import create_app
 from services.admin.health.probes import Probes
@@ -84,6 +87,13 @@ def test_a_store_that_hangs_is_named_with_its_time_and_the_service_is_ready(plat
         assert not store.ok
         assert f"at {platform.settings.s3_endpoint} does not answer since 20" in store.words
     assert asyncio.run(probes.ready()).ready
+
+
+def test_to_ask_after_the_bus_makes_no_topic_on_it(platform):
+    bus = next(answer for answer in Probes(platform).ask() if answer.server == "bus")
+    assert (bus.ok, bus.words) == (True, f"Kafka at {platform.settings.kafka_bootstrap}")
+    with closing(KafkaConsumer(**client_options(platform.settings))) as consumer:
+        assert consumer.topics() == set()
 
 
 def test_a_database_that_is_away_is_an_answer_and_no_fault_in_the_log(platform, monkeypatch):
