@@ -31,6 +31,11 @@ class ModelStanding(BaseModel):
     """Why they cannot follow now; tried again until they can."""
 
     @property
+    def in_force(self) -> int | None:
+        """Version that jobs asked for now are mapped with: until a decision is carried out, the one that it found."""
+        return self.previous if self.pending else self.champion
+
+    @property
     def words(self) -> str:
         """What serves, in words."""
         if self.champion is None:

@@ -53,7 +53,7 @@ def add_jobs_page(app: FastAPI) -> None:
 
 async def _form(visitor: Visitor) -> None:
     roots = visitor.platform.settings.allowed_roots
-    models = [stands.model for stands in await to_thread(list_standings, visitor.platform) if stands.champion]
+    models = [stands.model for stands in await to_thread(list_standings, visitor.platform) if stands.in_force]
     if not models:
         ui.label("No model serves yet: promote one first.").classes("quiet q-mb-md")
     name = f"map-{secrets.token_hex(3)}"

@@ -171,3 +171,12 @@ def test_a_report_that_is_gone_hides_no_version_and_a_store_that_is_away_is_told
 def test_a_version_serves_only_once_its_decision_is_carried_out(champion, pending, told):
     stands = ModelStanding(model="landcover", champion=champion, previous=None, generation=1, pending=pending, trouble=None)
     assert stands.words == told
+
+
+@pytest.mark.parametrize(
+    ("champion", "previous", "pending", "in_force"),
+    [(None, None, False, None), (1, None, True, None), (1, None, False, 1), (2, 1, True, 1), (2, 1, False, 2)],
+)
+def test_jobs_are_mapped_with_what_a_pending_decision_found(champion, previous, pending, in_force):
+    stands = ModelStanding(model="landcover", champion=champion, previous=previous, generation=1, pending=pending, trouble=None)
+    assert stands.in_force == in_force

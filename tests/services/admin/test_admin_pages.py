@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from eartheye import settings
 from eartheye.contracts import Sites
 from eartheye.database import connect, now
+from eartheye.errors import PredictorSilent
 from eartheye.store import Folder
 from services.admin.keys.store import create_key, revoke_key
 from services.admin.keys.tables import ApiKey
 from services.admin.roles import Role
 from services.inference.config import PlannerConfig
 from services.inference.tables import Job
+from services.registry import outbox
 from services.registry.service import run_registry
 from services.registry.standing import decisions
 from tests.services.admin.browsing import Served, chromium, confirm, needs_chromium, promote_map_and_roll_back, served, sign_in, visiting
@@ -88,6 +90,35 @@ def test_sites_are_drawn(page, place):
     page.get_by_role("button", name=f"Show {place.root}/sites").click()
     page.locator("path.leaflet-interactive").nth(2).wait_for()
     assert page.locator("path.leaflet-interactive").count() == 3
+
+
+def test_a_first_decision_is_withdrawn_and_until_it_is_carried_out_no_job_is_offered_its_model(page, place, monkeypatch):
+    def away(*_):
+        raise PredictorSilent("Triton does not answer")
+
+    make_candidate(place.root / "newcomer", "newcomer", 0.7, seed="newcomer")
+    monkeypatch.setattr(outbox, "deploy", away)
+    sign_in(page, place, place.first_key)
+    page.get_by_role("link", name="Models").click()
+    page.get_by_role("button", name="Promote version 1 of newcomer").click()
+    confirm(page, "Promote")
+    page.get_by_text("version 1 is to serve", exact=True).wait_for()
+    page.get_by_text("Waits, and is tried again: Triton does not answer").wait_for()
+
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_label("Model").click()
+    page.get_by_role("option").first.wait_for()
+    assert page.get_by_role("option").all_inner_texts() == ["landcover"]
+    page.keyboard.press("Escape")
+
+    page.get_by_role("link", name="Models").click()
+    page.get_by_role("button", name="Roll back newcomer").click()
+    page.get_by_text("Withdraw version 1 of newcomer, which does not serve yet?").wait_for()
+    confirm(page, "Roll back")
+    page.get_by_text("newcomer has no champion, as before.").wait_for()
+    page.get_by_text("reversion: version 1 to no version").wait_for()
+    page.get_by_role("button", name="Roll back newcomer").wait_for(state="detached")
+    assert page.get_by_text("no version serves yet", exact=True).is_visible()
 
 
 def test_a_viewer_is_shown_no_way_to_change_anything(page, place):
