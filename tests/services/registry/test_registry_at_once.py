@@ -1,0 +1,130 @@
+"""Of decisions at once one is made, and none that was made is undone; on SQLite and on PostgreSQL."""
+
+import threading
+
+import pytest
+
+from eartheye.database import connect
+from eartheye.errors import StaleVersion
+from eartheye.tracking import CHAMPION, PREVIOUS, set_alias
+from services.registry import decide, outbox
+from services.registry import reconcile as reconciling
+from services.registry.decide import judge, promote, roll_back
+from services.registry.outbox import work_through
+from services.registry.reconcile import reconcile
+from services.registry.standing import decisions, standing
+from tests.services.registry.promoting import POLICY, aliases, champions, granted
+from tests.services.registry_candidate import make_candidate
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(engine, model, versions, monkeypatch):
+    both_have_looked = threading.Barrier(2)
+
+    def look_together(*arguments):
+        both_have_looked.wait(60)
+        return judge(*arguments)
+
+    monkeypatch.setattr(decide, "judge", look_together)
+    made, told = [], []
+
+    def ask(version):
+        own = connect()
+        try:
+            made.append(promote(own, model, version, asked_by=f"asker {version}", policy=POLICY))
+        except StaleVersion as error:
+            told.append(str(error))
+        own.dispose()
+
+    threads = [threading.Thread(target=ask, args=(version,)) for version in versions[:2]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(made), len(told)] == [1, 1]
+    assert f"is now version {made[0].to_version} (generation 1), not none as expected" in told[0]
+    assert champions(engine, model) == (made[0].to_version, None)
+    assert [decision.request for decision in decisions(engine, model)] == [made[0].request]
+
+
+def test_of_two_changes_of_a_champion_at_once_one_wins(engine, model, versions, monkeypatch):
+    granted(engine, model, versions[0])
+    granted(engine, model, versions[1])
+    seen = standing(engine, model)
+    first = roll_back(engine, model, asked_by="quick")
+    monkeypatch.setattr(decide, "standing", lambda *_: seen)  # the slow one still sees what was
+    with pytest.raises(StaleVersion, match=f"is now version {versions[0]}"):
+        roll_back(engine, model, asked_by="slow")
+    assert decisions(engine, model)[0].id == first.id
+
+
+def test_a_stale_expectation_is_refused_with_what_is_now(engine, model, versions):
+    granted(engine, model, versions[0])
+    with pytest.raises(StaleVersion, match=rf"is now version {versions[0]} \(generation 1\), not none as expected"):
+        promote(engine, model, versions[1], asked_by="test", policy=POLICY, expected_champion=0)
+    with pytest.raises(StaleVersion):
+        roll_back(engine, model, asked_by="test", expected_champion=versions[1])
+    assert len(decisions(engine, model)) == 1
+
+
+def test_while_a_decision_is_pending_a_second_promotion_is_told(engine, model, versions):
+    promote(engine, model, versions[0], asked_by="first", policy=POLICY)
+    with pytest.raises(StaleVersion, match="asked by first, is still being carried out"):
+        promote(engine, model, versions[1], asked_by="second", policy=POLICY)
+
+
+@pytest.mark.parametrize(
+    ("read", "followed"), [("aliases_of_models", True), ("standing", True), ("alias_version", True), ("alias_version", False)]
+)
+def test_a_promotion_beside_a_look_at_the_aliases_is_not_undone(engine, model, versions, monkeypatch, read, followed):
+    """Another registry, or the admin service, promotes just after this one has read something."""
+    granted(engine, model, versions[0])
+    set_alias(model, PREVIOUS, versions[2])  # so that this registry looks closer
+    whole, meanwhile = getattr(reconciling, read), []
+
+    def read_and_be_overtaken(*arguments):
+        seen = whole(*arguments)
+        if not meanwhile and arguments in ((), (engine, model), (model, CHAMPION)):
+            meanwhile.append(promote(engine, model, versions[1], asked_by="another", policy=POLICY))
+            if followed:
+                assert work_through(engine)
+        return seen
+
+    monkeypatch.setattr(reconciling, read, read_and_be_overtaken)
+    for _ in range(2):
+        reconcile(engine, POLICY)
+        assert work_through(engine)
+    assert [decision.asked_by for decision in decisions(engine, model)] == ["another", "test"]
+    assert aliases(model) == champions(engine, model) == (versions[1], versions[0])
+
+
+def test_a_promotion_just_before_one_asked_for_by_hand_is_not_undone(engine, model, versions, monkeypatch, tmp_path):
+    granted(engine, model, versions[0])
+    third = make_candidate(tmp_path / "third", model, 0.7, seed="third").version
+
+    def be_overtaken(*arguments, **how):
+        with monkeypatch.context() as beside:
+            beside.setattr(reconciling, "promote", promote)
+            granted(engine, model, versions[1])
+        return promote(*arguments, **how)
+
+    monkeypatch.setattr(reconciling, "promote", be_overtaken)
+    set_alias(model, CHAMPION, third)
+    reconcile(engine, POLICY)
+    assert aliases(model) == champions(engine, model) == (versions[1], versions[0])
+
+
+def test_an_alias_set_late_gives_way_to_what_was_decided_since(engine, model, versions, monkeypatch):
+    """A registry that lost its turn, and whose call of MLflow comes through when another has already carried out the next decision."""
+    granted(engine, model, versions[0])
+    set_alias(model, CHAMPION, None)
+
+    def set_late(name, alias, version):
+        with monkeypatch.context() as beside:
+            beside.setattr(outbox, "set_alias", set_alias)
+            granted(engine, model, versions[1])
+        monkeypatch.setattr(outbox, "set_alias", set_alias)
+        set_alias(name, alias, version)
+
+    monkeypatch.setattr(outbox, "set_alias", set_late)
+    reconcile(engine, POLICY)
+    assert aliases(model) == champions(engine, model) == (versions[1], versions[0])
