@@ -16,6 +16,7 @@ from eartheye.store.cache import FETCH_CHUNK_BYTES, BulkCache
 from eartheye.store.directory import DirectoryStore
 from eartheye.store.names import check_name
 from eartheye.store.port import ObjectStore
+from eartheye.telemetry import PULSE
 
 if TYPE_CHECKING:
     import rasterio
@@ -143,6 +144,7 @@ class Folder:
         content = hashlib.sha256()
         for start in range(0, size, FETCH_CHUNK_BYTES):
             content.update(self._store.read_range(name, start, FETCH_CHUNK_BYTES))
+            PULSE.advanced()  # a large scene takes longer than a turn may
         return Bulk(name=name, size=size, sha256=content.hexdigest())
 
     def open(self, bulk: Bulk) -> BinaryIO:

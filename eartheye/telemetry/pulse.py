@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(eq=False)
@@ -12,6 +12,7 @@ class _Loop:
     name: str
     within_s: float
     turned_at_s: float
+    thread: int = field(default_factory=threading.get_ident)
 
 
 class Pulse:
@@ -46,6 +47,13 @@ class Pulse:
         finally:
             with self._lock:
                 self._loops.remove(loop)
+
+    def advanced(self) -> None:
+        """Count a step of long work as a turn of the loop that this thread is in; outside of a loop it counts for nothing."""
+        with self._lock:
+            for loop in self._loops:
+                if loop.thread == threading.get_ident():
+                    loop.turned_at_s = self._clock()
 
     def fault(self) -> str | None:
         """Return why this process does not do its work, in words; None when every loop turns."""

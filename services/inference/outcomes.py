@@ -12,6 +12,7 @@ from rasterio.windows import Window as RasterWindow
 
 from eartheye.contracts.messages import BlockOutcome
 from eartheye.store import Bulk, Folder
+from eartheye.telemetry import PULSE
 
 TILED_FROM_PX = 512
 HELD = "held"
@@ -74,6 +75,7 @@ def clear_work(work: Folder) -> None:
     for name in list(work.list()):
         if name != HELD:
             work.delete(name)
+            PULSE.advanced()
 
 
 def put_raster(work: Folder, block: str, classes: NDArray[np.uint8], crs: CRS, transform: Affine) -> Bulk:

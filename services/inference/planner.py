@@ -34,8 +34,8 @@ PASSING = (BusUnavailable, StoreUnavailable, TrackingUnavailable, SQLAlchemyErro
 """Failures that may be over at the next look; UnknownModel is a TrackingUnavailable that is not."""
 PAUSE_S = 5.0
 """Before the next look after a failure."""
-TURN_S = 1800.0
-"""A look that takes longer stands still: it may wait for each of its servers, and for each of many scenes."""
+TURN_S = 600.0
+"""A look that has not got on for longer stands still: twice what the silence of an object store may hold up one request."""
 
 
 class Planner:
@@ -96,6 +96,7 @@ class Planner:
         with Session(self._engine) as session:
             asked = session.scalars(select(Job.job).where(Job.state == "asked").order_by(Job.asked_at)).all()
         for job in asked:
+            PULSE.advanced()
             try:
                 self._plan(job)
             except UserError as error:

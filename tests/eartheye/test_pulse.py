@@ -1,5 +1,7 @@
 """Loops that stand still are named."""
 
+import threading
+
 import pytest
 
 from eartheye.telemetry import Pulse
@@ -40,3 +42,15 @@ def test_of_two_loops_of_one_name_each_counts(pulse, clock):
         clock[0] = 11.0
         turned()
         assert pulse.fault() == "worker has not turned for 11 s"
+
+
+def test_a_step_of_long_work_is_a_turn_of_the_loop_of_its_thread_alone(pulse, clock):
+    pulse.advanced()
+    with pulse.turning("planner", 10):
+        clock[0] = 11.0
+        elsewhere = threading.Thread(target=pulse.advanced)
+        elsewhere.start()
+        elsewhere.join()
+        assert pulse.fault() == "planner has not turned for 11 s"
+        pulse.advanced()
+        assert pulse.fault() is None
