@@ -5,15 +5,23 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
+import grimp
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from eartheye import images
 from tests.manifests.rendering import ROOT, pod_of, workloads
 
 DOCKER = ROOT.parent / "docker"
 ROLES = {"data", "train", "serve", "services"}
+ABOVE_THE_KERNEL = ("models", "components", "pipelines", "services")
+NOT_IMPORTED_BY_NAME = {"cyclopts", "psycopg", "pyarrow"}
+"""What inference needs all the same: for the command, for the database, for the polygons."""
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +69,19 @@ def test_base_and_packages_are_pinned(stages):
     assert all("--constraint constraints.txt" in line or "--no-deps" in line for line in installs)
 
 
-def test_an_inference_worker_carries_no_extra(stages):
-    assert "COPY --from=kernel " in stages["serve"][1]
-    assert ".[" not in stages["kernel"][1]
+def test_an_inference_worker_carries_what_its_roles_use_of_the_kernels_packages_and_no_more(stages):
+    assert "COPY --from=inference " in stages["serve"][1]
+    listed = {package_of(line.partition("#")[0]) for line in (DOCKER / "serve.txt").read_text().splitlines() if not line.startswith("#")}
+    kernel = {package_of(line) for line in tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]["dependencies"]}
+    graph = grimp.build_graph("eartheye", *ABOVE_THE_KERNEL, include_external_packages=True, cache_dir=None)
+    makers = packages_distributions()
+    modules = set().union(*(graph.find_upstream_modules(f"services.{module}") for module in ("inference.service", "health")))
+    imported = {canonicalize_name(maker) for module in modules for maker in makers.get(module, ())}
+    assert listed == (imported - {"mlflow"} | {"mlflow-skinny"} | NOT_IMPORTED_BY_NAME) & (kernel | {"mlflow-skinny"})
+
+
+def package_of(requirement):
+    return canonicalize_name(Requirement(requirement).name)
 
 
 def test_a_role_that_is_not_there_is_told():
