@@ -1,4 +1,4 @@
-"""Whether a job may write its map where it wants to: what can be known before the scene is read through."""
+"""Whether a job may write its map where it wants to."""
 
 from collections.abc import Iterator
 
@@ -14,35 +14,44 @@ from services.inference.planning import map_options
 from services.inference.tables import Job, Plan
 
 
-def see_output_free(session: Session, request: JobRequest, admitted: Admitted) -> None:
+def see_output_free(session: Session, request: JobRequest, admitted: Admitted, plan: str | None = None) -> None:
     """Refuse an output that holds another map, or gets one from a job asked for before; the same map under another name of a job is none.
 
-    What the table does not know of, as a scene whose content was exchanged, is left to the planner, which compares digests.
+    The planner, which has read the scene through, compares plans. Before that a scene counts as the same where it lies in the same place,
+    and whether its content was exchanged is left to the planner.
 
     Args:
         session: on the platform's database.
         request: what is asked.
         admitted: what was found out about it.
+        plan: digest of its plan; None where the scene was not read through yet.
 
     Raises:
         ConflictingOutput: another map lies there, or is about to.
     """
-    for owner in (*_at_work(session, request, admitted), *_still_to_plan(session, request)):
+    for owner in (*_at_work(session, request, admitted, plan), *_still_to_plan(session, request)):
         raise ConflictingOutput(f"{request.output} takes the map of job '{owner}': choose another folder")
 
 
-def _at_work(session: Session, request: JobRequest, admitted: Admitted) -> Iterator[str]:
+def _at_work(session: Session, request: JobRequest, admitted: Admitted, plan: str | None) -> Iterator[str]:
     """Yield the jobs whose other maps lie in the output, or are being made for it."""
     folder = Folder(admitted.output)
     maker = Map.read(folder).job if folder.exists(Map.name) else None
     owns = or_(Job.state.in_(("running", "assembling")), and_(Job.state == "done", Job.job == maker))
-    reading = request.model_dump(mode="json", include={"bands", "nodata", "crs"})
-    asked = (admitted.scene, admitted.package.digest, request.model, admitted.model.version, admitted.area, reading, map_options(request))
     owners = select(Job, Plan).join(Plan, Plan.plan == Job.plan).where(Job.output == admitted.output, owns)
-    for owner, plan in session.execute(owners):
-        options = map_options(JobRequest.model_validate(owner.request))
-        if asked != (plan.scene, plan.serving_digest, plan.model, plan.model_version, plan.area, plan.reading, options):
+    for owner, theirs in session.execute(owners):
+        before = JobRequest.model_validate(owner.request)
+        same = plan == theirs.plan if plan else _looks_same(request, admitted, before, theirs)
+        if not same or map_options(request) != map_options(before):
             yield owner.job
+
+
+def _looks_same(request: JobRequest, admitted: Admitted, before: JobRequest, plan: Plan) -> bool:
+    """Say whether a request comes to the plan of one before, if the scene is what it was; the plan's may have moved since."""
+    reading = request.model_dump(mode="json", include={"bands", "nodata", "crs"})
+    asked = (admitted.package.digest, request.model, admitted.model.version, admitted.area, reading)
+    planned = (plan.serving_digest, plan.model, plan.model_version, plan.area, plan.reading)
+    return asked == planned and (request.scene == before.scene or admitted.scene == plan.scene)
 
 
 def _still_to_plan(session: Session, request: JobRequest) -> Iterator[str]:

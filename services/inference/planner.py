@@ -132,7 +132,7 @@ class Planner:
         with Session(self._engine) as session, session.begin():
             if (job := hold_job(session, name, "asked")) is None:
                 return
-            see_output_free(session, request, planned.admitted)
+            see_output_free(session, request, planned.admitted, plan.plan)
             digest = store_plan(session, plan, planned.blocks)
             release_work(Folder(plan.work))
             job.plan, job.output, job.state = digest, planned.admitted.output, "running"

@@ -22,7 +22,7 @@ from services.inference.output import see_output_free
 from services.inference.tables import Job
 from services.schema.migrate import upgrade
 from tests.services.inference.by_hand import ByHand
-from tests.services.inference.place import Place
+from tests.services.inference.place import Place, write_scene
 
 
 @pytest.fixture
@@ -73,6 +73,37 @@ def test_a_map_takes_its_folder_for_as_long_as_it_lies_there(by_hand, own_place,
             ask("late", **changes)
     shutil.rmtree(own_place.root / "map")
     ask("late", bands=("red", "green", "blue"))
+
+
+def test_a_map_is_the_same_after_its_scene_was_found_elsewhere(by_hand, own_place, ask):
+    by_hand.ask(own_place.request("first", output=str(own_place.root / "map")))
+    by_hand.finish("first")
+    elsewhere = str(shutil.copy(own_place.scene, own_place.root / "elsewhere.tif"))
+    by_hand.ask(own_place.request("moved", scene=elsewhere))
+    ask("again")
+    by_hand.ask(own_place.request("again", output=str(own_place.root / "map")))
+    assert by_hand.result("again").state == "done"
+
+
+@pytest.mark.parametrize("finished_before", [True, False])
+def test_the_same_content_elsewhere_makes_the_same_map_in_the_same_folder(finished_before, by_hand, own_place):
+    elsewhere = str(shutil.copy(own_place.scene, own_place.root / "elsewhere.tif"))
+    by_hand.ask(own_place.request("first", output=str(own_place.root / "map")))
+    if finished_before:
+        by_hand.finish("first")
+    by_hand.ask(own_place.request("second", output=str(own_place.root / "map"), scene=elsewhere))
+    assert [by_hand.finish(job).state for job in ("first", "second")] == ["done", "done"]
+    assert Map.read(Folder(own_place.root / "map")).job == "first"
+
+
+def test_another_scene_of_the_same_size_is_another_map(by_hand, own_place, ask):
+    other = own_place.root / "other.tif"
+    write_scene(other, seed=1)
+    by_hand.ask(own_place.request("first", output=str(own_place.root / "map")))
+    with pytest.raises(ConflictingOutput, match="takes the map of job 'first': choose another folder"):
+        ask("other", scene=str(other))
+    by_hand.ask(own_place.request("other", output=str(own_place.root / "map"), scene=str(other)))
+    assert by_hand.result("other").reason == f"{own_place.root / 'map'} takes the map of job 'first': choose another folder"
 
 
 def test_of_two_jobs_over_the_bus_with_one_output_the_second_is_rejected(by_hand, own_place):
