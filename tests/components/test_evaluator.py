@@ -21,10 +21,15 @@ from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, Not
 from eartheye.store import Folder
 from eartheye.tiles import SplitConfig, TileSet
 from models.package import load_task_model
-from tests.components.tiny_tiles import write_backbone, write_tiles
+from models.vit import SIZES, VisionTransformer
+from tests.components.tiny_tiles import draw_tile, write_backbone, write_tiles
 
 SPLIT = SplitConfig(test_share=0.3, validation_share=0.2)
 MASKS = SamplesConfig(label_set="cover", input_px=56, split=SPLIT)
+HEADS = (
+    FinetuneConfig(title="segmentation", task="segmentation", samples=MASKS, batch_size=8, head_width=16, epochs=4, learning_rate=5e-3),
+    FinetuneConfig(title="scenes", task="scenes", samples=MASKS, batch_size=8, learning_rate=1e-2),
+)
 CONFIG = EvaluatorConfig(samples=MASKS, forest_pixels=2000, resamples=200, pictured_tiles=3)
 HERE = Resources(device="cpu", loader_threads=2)
 pytestmark = pytest.mark.usefixtures("mlflow")
@@ -37,10 +42,9 @@ def root(tmp_path_factory, mlflow, tiles):
     root = Folder(tmp_path_factory.mktemp("run"))
     backbone = write_backbone(f"{root.root}/backbone", tiles)
     evaluate_backbone(tiles, backbone, CONFIG, root / "backbone-report", HERE)
-    for task, fields in (("segmentation", {"head_width": 16, "epochs": 4, "learning_rate": 5e-3}), ("scenes", {"learning_rate": 1e-2})):
-        config = FinetuneConfig(title=task, task=task, samples=MASKS, batch_size=8, **fields)
-        finetune(tiles, backbone, config, root / task, HERE)
-        evaluate_task(tiles, root / task, CONFIG, root / f"{task}-report", HERE)
+    for config in HEADS:
+        finetune(tiles, backbone, config, root / config.task, HERE)
+        evaluate_task(tiles, root / config.task, CONFIG, root / f"{config.task}-report", HERE)
     return root
 
 
@@ -166,6 +170,46 @@ def test_where_windows_overlap_their_probabilities_are_averaged(root, tiles):
             sums[:, window.top : window.top + 56, window.left : window.left + 56] += model(image)[0].numpy()
     predicted = TilePredictor(model, tile_set, windows, package.image, "float32", HERE).predict(tile)
     assert (predicted == sums.argmax(axis=0)).mean() > 0.999  # features are kept in half precision
+
+
+def test_a_window_that_is_sure_of_itself_does_not_outvote_three(root, tiles, monkeypatch):
+    tile_set, model, package = TileSet(tiles), load_task_model(root / "segmentation"), ModelPackage.read(root / "segmentation")
+    windows = choose_windows(tile_set, "segmentation", MASKS)
+    tile = next(iter(windows.tiles("test")))
+    assert [windows.all[row][1:3] for row in windows.rows_of(tile)] == [(0, 0), (0, 28), (28, 0), (28, 28)]
+    predictor = TilePredictor(model, tile_set, windows, package.image, "float32", HERE)
+    sure, unsure = torch.tensor([10.0, 0.0]), torch.tensor([0.0, 2.0])  # probabilities 1.00, 0.00 and 0.12, 0.88
+    scores = torch.stack([sure, unsure, unsure, unsure])[:, :, None, None].expand(-1, -1, 56, 56)
+    monkeypatch.setattr(model, "from_features", lambda features, size_px: scores)
+    wanted = np.ones((84, 84), int)
+    wanted[:56, :56] = 0
+    wanted[28:56, 28:56] = 1
+    np.testing.assert_array_equal(predictor.predict(tile), wanted)
+
+
+def test_what_has_no_data_has_no_truth(tiles):
+    tile_set = TileSet(tiles)
+    windows = choose_windows(tile_set, "segmentation", MASKS)
+    wanted = np.array([-1, 0, 1, -1, 2])[draw_tile(2, 1, 84)[1]]
+    wanted[:8, :2] = -1
+    np.testing.assert_array_equal(truth_of(tile_set, windows, "cover", tile=5), wanted)
+
+
+def test_baselines_see_what_a_blind_backbone_does_not(tiles, tmp_path):
+    """Its features are the same for every image, so that a baseline which took them for its own would do no better."""
+    blind = VisionTransformer(SIZES["nano"], 56)
+    torch.nn.init.zeros_(blind.norm.weight)
+    torch.nn.init.ones_(blind.norm.bias)
+    root = Folder(tmp_path)
+    backbone = write_backbone(f"{root.root}/backbone", tiles, network=blind)
+    reports = [evaluate_backbone(tiles, backbone, CONFIG, root / "backbone-report", HERE)]
+    for config in HEADS:
+        finetune(tiles, backbone, config, root / config.task, HERE)
+        reports.append(evaluate_task(tiles, root / config.task, CONFIG, root / f"{config.task}-report", HERE))
+    for report in reports:
+        for (model, protocol, metric), score in scores(report).items():
+            if model == "random backbone":
+                assert score.value > report.value("pretrained", protocol, metric) + 0.2
 
 
 def test_tiles_that_the_split_says_nothing_of_are_refused(root, tmp_path):

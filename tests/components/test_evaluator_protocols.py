@@ -9,7 +9,7 @@ import torch
 from scipy.stats import binom
 
 from components.evaluator.bootstrap import interval
-from components.evaluator.colour import BINS, histograms, surroundings
+from components.evaluator.colour import BINS, ColourForest, histograms, surroundings
 from components.evaluator.config import EvaluatorConfig
 from components.evaluator.features import judge_features, random_backbone
 from components.evaluator.neighbours import classify
@@ -19,8 +19,9 @@ from components.evaluator.probe import probe
 from components.evaluator.scoring import COLOUR, RANDOM, by_class, by_group, comparisons
 from components.finetuner.config import SamplesConfig
 from components.finetuner.metrics import class_iou, confusion, mean_iou, overall_accuracy
-from components.finetuner.windows import Window, Windows
-from eartheye.contracts import Architecture, ClassSpec, Score
+from components.finetuner.windows import Window, Windows, choose_windows
+from eartheye.contracts import Architecture, ClassSpec, ImageSpec, Score
+from eartheye.tiles import TileSet
 from models.vit import SIZES
 
 CLASSES = tuple(ClassSpec(value=value, name=name, colour="#102030") for value, name in ((1, "a"), (2, "b"), (5, "c"), (9, "d")))
@@ -181,6 +182,34 @@ def test_surroundings_are_colour_mean_and_deviation():
     around = image[:, 32 - 2 : 32 + 3, 28 - 2 : 28 + 3]
     wanted = np.concatenate([image[:, 32, 28], around.mean(axis=(1, 2)), around.std(axis=(1, 2))])
     assert described[8, 7, :6] == pytest.approx(wanted, abs=1e-4)
+
+
+def mapped(tiles, grey, mask, valid):
+    """What a forest takes a tile for when it has learned from tiles that all show this; colours are as they are, 0 without data."""
+    tile_set = TileSet(tiles)
+    windows = choose_windows(tile_set, "segmentation", SamplesConfig(label_set="cover", input_px=56))
+    tile_set.image = lambda tile: (np.stack([grey] * 3), valid)
+    tile_set.mask = lambda tile, label_set: mask
+    bands = ("red", "green", "blue")
+    image = ImageSpec(bands=bands, dtype="uint8", mean=(0,) * 3, std=(1,) * 3, gsd_m=None, gsd_range_m=None)
+    return ColourForest(tile_set, windows, "cover", image, 2000, seed=0).predict(0)
+
+
+def test_a_forest_finds_a_rare_class_where_colour_leaves_it_open(tiles):
+    """Where the tile is bright a third is field, which is nowhere else: there it is twice as rare as lake, everywhere five times."""
+    grey, mask = np.zeros((84, 84), np.uint8), np.full((84, 84), 2, np.uint8)
+    grey[:, 42:] = 64
+    mask[np.arange(84) // 4 % 3 == 0, 42:] = 1
+    predicted = mapped(tiles, grey, mask, np.ones((84, 84), np.bool_))
+    assert (predicted[:, :24] == 1).all()
+    assert (predicted[:, 60:] == 0).all()
+
+
+def test_a_forest_takes_neither_labels_nor_colours_from_where_there_is_no_data(tiles):
+    """From the left: nothing, said to be wood and as bright as field; lake, black as what is not known; lake, grey; field."""
+    grey, mask = (np.repeat(np.array(values, np.uint8), 40)[None].repeat(160, axis=0) for values in ([200, 0, 100, 200], [4, 2, 2, 1]))
+    predicted = mapped(tiles, grey, mask, np.broadcast_to(np.arange(160) >= 40, (160, 160)))
+    assert (predicted[:, :20] == 1).all()
 
 
 def test_principal_colours_follow_the_largest_spread():

@@ -124,12 +124,12 @@ def write_curated(root, tiles, dropped=()):
     return folder
 
 
-def write_backbone(root, tiles, *, bands=("red", "green", "blue"), gsd_range_m=(1.0, 3.0), seed=0):
-    """A finished backbone with weights of chance and a history, as the pretrainer leaves it."""
+def write_backbone(root, tiles, *, bands=("red", "green", "blue"), gsd_range_m=(1.0, 3.0), seed=0, network=None):
+    """A finished backbone and its history, as the pretrainer leaves it; with weights of chance where no network is given."""
     folder, spec = Folder(root), SIZES["nano"]
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as scratch:
-        save_weights(VisionTransformer(spec, 56), Path(scratch) / "model.safetensors")
+        save_weights(network or VisionTransformer(spec, 56), Path(scratch) / "model.safetensors")
         folder.upload("model.safetensors", Path(scratch) / "model.safetensors")
     history = {"loss": [2.0, 1.0], "teacher_entropy": [3.0, 2.5], "feature_std": [0.9, 0.8]}
     for name, table in (("history.parquet", history), ("split.parquet", {"tile": [0, 1, 2], "part": ["train"] * 3})):
