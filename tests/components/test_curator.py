@@ -14,8 +14,9 @@ from components.curator.clusters import cluster, redundant
 from components.curator.config import CuratorConfig
 from components.curator.descriptors import blocks, describe, thumbnail
 from components.curator.duplicates import find_copies
+from components.curator.looks import Looks
 from components.curator.quality import poor
-from components.curator.run import curate
+from components.curator.run import _decide, curate
 from components.tiler.config import TilerConfig
 from components.tiler.run import cut_tiles
 from eartheye.contracts import Catalogue, Curated
@@ -169,7 +170,6 @@ def test_who_is_dropped_depends_on_the_site_and_not_on_the_order():
 def tiles(tmp_path_factory):
     """80 pictures of water, 24 of towns, a copy, a blank and a blurred one."""
     folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(5)
-    (folder / "images").mkdir()
     town = [towns(rng) for _ in range(24)]
     blurred = np.asarray(Image.fromarray(towns(rng)).resize((12, 12), Image.Resampling.BOX).resize((64, 64), Image.Resampling.BICUBIC))
     pictures = {f"town{i:02d}": picture for i, picture in enumerate(town)} | {f"water{i:02d}": water(rng) for i in range(80)}
@@ -178,17 +178,19 @@ def tiles(tmp_path_factory):
         "blank": np.full((64, 64, 3), 80, np.uint8),
         "blurred": blurred,
     }
-    for name, picture in pictures.items():
-        Image.fromarray(picture).save(folder / "images" / f"{name}.png")
-    given = Catalogue(
-        title="t",
-        licence="CC0",
-        attribution="nobody",
-        images=(ImagesEntry(path="images", sensor="web", bands=("red", "green", "blue")),),
-    )
-    made = Folder(tmp_path_factory.mktemp("tiles"))
-    cut_tiles(str(folder), given, None, TilerConfig(chip_px=64, part_tiles=20), made)
-    return made
+    return cut(folder, {"images": pictures}, Folder(tmp_path_factory.mktemp("tiles")))
+
+
+def cut(data, pictures, tiles):
+    """Tiles of pictures by folder and name; each folder is that of a sensor of the same name."""
+    for sensor, named in pictures.items():
+        (data / sensor).mkdir(parents=True)
+        for name, picture in named.items():
+            Image.fromarray(picture).save(data / sensor / f"{name}.png")
+    entries = tuple(ImagesEntry(path=sensor, sensor=sensor, bands=("red", "green", "blue")) for sensor in pictures)
+    given = Catalogue(title="t", licence="CC0", attribution="nobody", images=entries)
+    cut_tiles(str(data), given, None, TilerConfig(chip_px=64, part_tiles=20), tiles)
+    return tiles
 
 
 CONFIG = CuratorConfig(clusters=4, max_cluster_excess=1.5)
@@ -212,6 +214,34 @@ def test_poor_copied_and_redundant_tiles_go_and_diversity_stays(tiles, tmp_path)
     assert made.dropped == decided["reason"].value_counts().to_dict()
     assert decided["cluster"].max() + 1 == made.clusters
     assert decided.loc[decided["reason"].isin(["low entropy", "blurred", "near duplicate"]), "cluster"].isna().all()
+
+
+def test_a_site_is_of_the_type_of_the_mean_of_its_acquisitions():
+    """Acquisitions differ far more from each other than types do; sums would tell the sites with many from those with few."""
+    rng, type_of = np.random.default_rng(0), np.arange(16) % 2
+    acquisitions = np.array([[1, 3], [1, 2]])[type_of, np.arange(16) // 2 % 2]
+    site = rng.permutation(np.repeat(np.arange(16), acquisitions))
+    changes = rng.normal(0, 50, (len(site), sum(blocks(3))))
+    for number in range(16):
+        changes[site == number] -= changes[site == number].mean(axis=0)
+    looks = Looks(changes + 5 + type_of[site, None], rng.integers(0, 256, (len(site), 1024), np.uint8))
+    reasons, cluster_of = _decide(pd.DataFrame({"site": site, "entropy_bit": 5.0}), looks, 3, CuratorConfig(max_cluster_excess=1))
+    assert cluster_of.tolist() == type_of[site].tolist()
+    assert not any(reasons)  # both types have as many sites, and images of the same entropy
+
+
+def test_types_of_another_sensor_are_others(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = {sensor: {f"{number:02d}": picture(rng) for number, picture in enumerate([towns] * 8 + [water] * 8)} for sensor in "ab"}
+    pictures["b"]["copy"] = pictures["b"]["03"]
+    tiles, curated = cut(tmp_path / "data", pictures, Folder(tmp_path / "tiles")), Folder(tmp_path / "curated")
+    made = curate(tiles, CuratorConfig(max_cluster_excess=5), curated)
+    *found, copy = decisions(tiles, curated)["cluster"]
+    towns_a, water_a, towns_b, water_b = (set(found[first : first + 8]) for first in (0, 8, 16, 24))
+    assert sorted([towns_a, water_a], key=min) == [{0}, {1}]
+    assert sorted([towns_b, water_b], key=min) == [{2}, {3}]
+    assert np.isnan(copy)
+    assert made.clusters == 4
 
 
 def test_decisions_are_the_same_each_time_and_a_finished_folder_is_returned(tiles, tmp_path):
