@@ -11,7 +11,7 @@ import pytest
 
 from components.deployer.run import TOLERANCE, deploy
 from components.exporter.config import ExporterConfig
-from components.exporter.run import export_model, run_onnx
+from components.exporter.run import export_model, run_onnx, sample_images
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.resources import Resources
 from components.finetuner.run import finetune
@@ -20,8 +20,8 @@ from eartheye.errors import CorruptBulk, NotEnoughTiles, NotFinished, ParityNotR
 from eartheye.predictor import open_predictor
 from eartheye.settings import Settings
 from eartheye.store import Folder
-from eartheye.tiles import SplitConfig
-from tests.components.tiny_tiles import write_backbone, write_tiles
+from eartheye.tiles import SplitConfig, TileSet
+from tests.components.tiny_tiles import draw_tile, write_backbone, write_tiles
 
 SAMPLES = SamplesConfig(label_set="cover", input_px=56, split=SplitConfig(test_share=0.3, validation_share=0.2))
 HEADS = {
@@ -69,6 +69,17 @@ def test_a_model_that_computes_something_else_than_it_learned_is_not_exported(ro
         export_model(root / task, tiles, ExporterConfig(), Folder(tmp_path))
     assert ServingPackage.read(root / f"{task}-serving").parity <= ExporterConfig().parity_tolerance
     assert list(tmp_path.iterdir()) == []
+
+
+def test_models_are_held_against_each_other_on_tiles_as_they_were_normalised_in_training(root, tiles):
+    package = ModelPackage.read(root / "scenes")
+    mean, std = (np.array(values)[:, None, None] for values in (package.image.mean, package.image.std))
+    images = sample_images(TileSet(tiles), package, 6)
+    assert len(images) == 6
+    for image, (site, quarter) in zip(images, np.ndindex(3, 2), strict=True):
+        wanted = (draw_tile(site, quarter, 84)[0][:, :56, :56] - mean) / std
+        wanted[:, :8, :site] = 0  # no data
+        np.testing.assert_allclose(image, wanted, atol=1e-5)
 
 
 def test_tiles_of_other_bands_are_nothing_to_compare_by(root, tmp_path):

@@ -259,6 +259,7 @@ def test_a_head_learns_from_the_training_windows_and_is_chosen_on_the_validation
     assert train.tolist() == windows.rows("train").tolist()
     assert validation.tolist() == windows.rows("validation").tolist()
     assert targets.tolist() == (windows.labels + 1).tolist()
+    assert features[windows.rows("train", "validation")].any(axis=1).all()
     assert not features[windows.rows("test")].any()
 
 
