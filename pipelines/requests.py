@@ -20,12 +20,12 @@ from eartheye.contracts.messages import (
 )
 from eartheye.errors import InvalidConfig, JobFailed
 from eartheye.store import Folder
-from eartheye.tracking import CHAMPION, RegisteredModel, register, resolve
+from eartheye.tracking import CHAMPION, RegisteredModel, register, resolve, version_of
 from pipelines.config import MapConfig
 
 PROMOTION_TIMEOUT_S = 600.0
-JOB_DIGITS = 12
-"""Of the digest of what is asked, in the name of a job."""
+DIGITS = 12
+"""Of the digest of what is asked, in the name of a job or a request."""
 
 
 def register_candidate(name: str, model: Folder, serving: Folder, report: Folder) -> RegisteredModel:
@@ -57,14 +57,16 @@ def request_promotion(
         asked_by: who asks, for the audit.
         expected_champion: champion that the asker saw, 0 for none; None where it does not matter.
         request: name of the request; asked again under it, the first decision is given again, but a refusal only while the gate asks what
-            it asked. By default that of the version.
+            it asked. By default that of the version and its package: a model made anew has another one under the number.
 
     Raises:
         InvalidConfig: this cannot be asked.
+        UnknownModel: no request is named, and MLflow has no such version.
+        TrackingUnavailable: no request is named, and MLflow does not answer.
         BusUnavailable: Kafka does not answer.
         NoReply: the registry service did not decide in time.
     """
-    request = request or f"{name}-v{version}"
+    request = request or f"{name}-v{version}-{version_of(name, version).serving_digest[:DIGITS]}"
     return _ask_registry(
         PromotionRequest, request=request, model=name, version=version, expected_champion=expected_champion, asked_by=asked_by
     )
@@ -180,4 +182,4 @@ def map_request(data: str, root: str, wanted: MapConfig, champion: RegisteredMod
         output=map_folder(root, wanted, champion.version),
     )
     asked = digest("map-job/1", request, champion.serving_digest)
-    return request.model_copy(update={"job": f"{request.job}-{asked[:JOB_DIGITS]}"})
+    return request.model_copy(update={"job": f"{request.job}-{asked[:DIGITS]}"})

@@ -1,16 +1,26 @@
 """Deciding which version is the champion: `promote` and `roll_back`, for whoever asks."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from sqlalchemy import Engine
 
 from eartheye.contracts import GatePolicy
 from eartheye.errors import NothingToRollBackTo, RequestRejected, StaleVersion, UnknownModel
-from eartheye.tracking import require_model, version_of
+from eartheye.tracking import RegisteredModel, require_model, version_of
 from services.registry.gate import Check, examine
 from services.registry.record import name_of, new_decision, record, stale, take_back
-from services.registry.standing import Standing, decision_on, standing
+from services.registry.standing import Standing, decision_on, is_as_granted, standing
 from services.registry.tables import Decision
+
+
+class _About(TypedDict):
+    """What a promotion's decision notes, however it ends."""
+
+    asked_by: str
+    request: str | None
+    policy: str
+    serving_digest: str
 
 
 @dataclass(frozen=True)
@@ -76,15 +86,15 @@ def promote(
     seen = _seen(engine, model, expected_champion)
     if seen.pending is not None:
         raise StaleVersion(f"{name_of(seen.pending)}, is still being carried out: wait for it, or roll it back")
-    if seen.champion == version:
-        reigns = ["passed: is the champion already"]
-        made = new_decision(seen, "promotion", version, "applied", reigns, asked_by=asked_by, request=request, policy=by)
+    candidate = _registered(model, version)
+    about = _About(asked_by=asked_by, request=request, policy=by, serving_digest=candidate.serving_digest if candidate else "")
+    if seen.champion == version and candidate is not None and is_as_granted(engine, candidate):
+        made = new_decision(seen, "promotion", version, "applied", ["passed: is the champion already"], **about)
         return record(engine, seen, made, follow.deployed_already)
     checks = judge(seen, version, policy)
     granted = all(check.passed for check in checks)
     reasons = [("passed: " if check.passed else "failed: ") + check.words for check in checks]
-    state = "pending" if granted else "refused"
-    made = new_decision(seen, "promotion", version, state, reasons, asked_by=asked_by, request=request, policy=by)
+    made = new_decision(seen, "promotion", version, "pending" if granted else "refused", reasons, **about)
     return record(engine, seen, made, follow.granted if granted else follow.refused)
 
 
@@ -144,11 +154,24 @@ def judge(seen: Standing, version: int, policy: GatePolicy = GatePolicy()) -> li
         TrackingUnavailable: MLflow does not answer.
     """
     try:
-        champion = version_of(seen.model, seen.champion) if seen.champion is not None else None
-        return examine(version_of(seen.model, version), champion, policy)
+        candidate = version_of(seen.model, version)
     except UnknownModel as error:
         require_model(seen.model)
         return [Check(False, str(error))]
+    if seen.champion is None:
+        return examine(candidate, None, policy)
+    champion = _registered(seen.model, seen.champion)
+    if champion is None:
+        return [*examine(candidate, None, policy), Check(True, f"the champion, version {seen.champion}, is gone and is not compared")]
+    return examine(candidate, champion, policy)
+
+
+def _registered(model: str, version: int) -> RegisteredModel | None:
+    """Return a version as MLflow has it, None where it has none of the number, or one of others."""
+    try:
+        return version_of(model, version)
+    except UnknownModel:
+        return None
 
 
 def _seen(engine: Engine, model: str, expected_champion: int | None) -> Standing:

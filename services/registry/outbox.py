@@ -21,9 +21,9 @@ from eartheye.errors import (
 )
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
-from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, set_alias, tag_version, version_of
+from eartheye.tracking import CHAMPION, PREVIOUS, RegisteredModel, alias_version, set_alias, tag_version, version_of
 from services.registry.record import settle, take_back
-from services.registry.standing import standing
+from services.registry.standing import is_as_granted, standing
 from services.registry.tables import Decision, OutboxItem
 
 log = get_logger(__name__)
@@ -34,6 +34,8 @@ DEPLOYMENTS = 5
 """Attempts to deploy on a server that answers, but cannot load or run the model, before the decision fails."""
 PASSING = (PredictorSilent, StoreUnavailable, StoreFull, TrackingUnavailable, BusUnavailable)
 """Failures that end with an outage elsewhere, and are waited for; UnknownModel is a TrackingUnavailable that does not."""
+GONE = (UnknownModel, ParityNotReached)
+"""What is told of a version that was removed in MLflow, or made anew."""
 TAG = "promotion"
 TAG_LENGTH = 4000
 
@@ -75,6 +77,8 @@ def work_through(engine: Engine, answer: Answer | None = None) -> bool:
 def move_aliases(engine: Engine, model: str, deployed: Decision | None = None) -> bool:
     """Let MLflow's aliases point where the database says; True where one moved. `previous` goes first, so that it is never lost.
 
+    An alias of a version that is gone, or was made anew with another package, points nowhere.
+
     Args:
         engine: the platform's database.
         model: name of the registered model.
@@ -89,25 +93,47 @@ def move_aliases(engine: Engine, model: str, deployed: Decision | None = None) -
         if decided.pending is not None and (deployed is None or decided.pending.id != deployed.id):
             wanted = {PREVIOUS: decided.pending.from_previous, CHAMPION: decided.pending.from_version}
         for alias, version in wanted.items():
-            if alias_version(model, alias) != version:
-                try:
-                    set_alias(model, alias, version)
-                    moved = True
-                except UnknownModel as error:  # removed by hand in MLflow
-                    log.warning("an alias cannot be set as decided", alias=alias, reason=str(error))
+            there = version if version is None or _is_there(engine, model, version) else None
+            if alias_version(model, alias) != there:
+                set_alias(model, alias, there)
+                moved = True
         seen, decided = decided, standing(engine, model)
         if decided.generation == seen.generation:  # else MLflow took its time, and what was set just now may be older than what another set
             return moved
 
 
-def registered_serving(model: str, version: int) -> Folder:
-    """Return the folder of a version's serving package.
+def _is_there(engine: Engine, model: str, version: int) -> bool:
+    try:
+        registered_version(engine, model, version)
+    except GONE as error:
+        log.warning("an alias cannot be set as decided", version=version, reason=str(error))
+        return False
+    return True
+
+
+def registered_version(engine: Engine, model: str, version: int) -> RegisteredModel:
+    """Return a version that was decided about, as MLflow has it now.
 
     Raises:
         UnknownModel: there is no such version.
-        ParityNotReached: the package is another than was registered.
+        ParityNotReached: it is another than was decided about.
     """
-    candidate = version_of(model, version)
+    found = version_of(model, version)
+    if not is_as_granted(engine, found):
+        raise ParityNotReached(
+            f"version {version} of '{model}' was made anew with another package than the one that was promoted: promote it, or another one"
+        )
+    return found
+
+
+def registered_serving(engine: Engine, model: str, version: int) -> Folder:
+    """Return the folder of the serving package of a version that was decided about.
+
+    Raises:
+        UnknownModel: there is no such version.
+        ParityNotReached: the package is another than was registered, or the version another than was decided about.
+    """
+    candidate = registered_version(engine, model, version)
     folder = Folder(candidate.serving)
     if ServingPackage.read(folder).digest != candidate.serving_digest:
         raise ParityNotReached("the serving package is not the one that was registered: register it as a new version")
@@ -134,7 +160,7 @@ def _deploy(engine: Engine, item: OutboxItem, decision: Decision) -> None:
         return
     assert decision.to_version is not None
     try:
-        deployed = deploy(registered_serving(decision.model, decision.to_version), decision.model, decision.to_version)
+        deployed = deploy(registered_serving(engine, decision.model, decision.to_version), decision.model, decision.to_version)
     except Exception as error:
         final = isinstance(error, UserError) and not isinstance(error, PredictorUnavailable)
         if _passes(error) or (not final and item.attempts + 1 < DEPLOYMENTS):
@@ -147,6 +173,12 @@ def _deploy(engine: Engine, item: OutboxItem, decision: Decision) -> None:
 
 
 def _move_aliases(engine: Engine, decision: Decision) -> None:
+    if decision.state == "pending" and decision.to_version is not None:
+        try:
+            registered_version(engine, decision.model, decision.to_version)
+        except GONE as error:
+            take_back(engine, decision, f"aliases: {error}", asked_by=ITSELF)
+            return
     move_aliases(engine, decision.model, decision)
     with Session(engine, expire_on_commit=False) as session, session.begin():
         settle(session, decision, "applied")

@@ -4,12 +4,12 @@ from sqlalchemy import Engine
 
 from components.deployer.run import deploy_if_lost
 from eartheye.contracts import GatePolicy
-from eartheye.errors import UserError
+from eartheye.errors import UnknownModel, UserError
 from eartheye.telemetry import get_logger
-from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, aliases_of_models
+from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, aliases_of_models, version_of
 from services.registry.decide import BY_ALIAS, promote
 from services.registry.outbox import move_aliases, registered_serving
-from services.registry.standing import Standing, standing
+from services.registry.standing import Standing, is_as_granted, standing
 
 log = get_logger(__name__)
 BY_HAND = "mlflow"
@@ -19,9 +19,9 @@ BY_HAND = "mlflow"
 def reconcile(engine: Engine, policy: GatePolicy = GatePolicy()) -> None:
     """Look at every model's aliases once.
 
-    A champion that is another version than decided is a request to promote it, with the same gate and audit: granted, the aliases stay;
-    refused, they are moved back. An alias that is gone, and `previous`, are set as decided. A champion that the inference server does not
-    hold is deployed again. Models with work in the outbox are left to it.
+    A champion that is another version than decided, or was made anew with another package, is a request to promote it, with the same
+    gate and audit: granted, the aliases stay; refused, they are moved back. An alias that is gone, and `previous`, are set as decided. A
+    champion that the inference server does not hold is deployed again. Models with work in the outbox are left to it.
 
     Args:
         engine: the platform's database.
@@ -41,9 +41,10 @@ def _reconcile_model(engine: Engine, model: str, aliases: dict[str, int], policy
     decided = standing(engine, model)
     if not decided.followed:
         return
-    if (aliases.get(CHAMPION), aliases.get(PREVIOUS)) != (decided.champion, decided.previous):
+    anew = decided.champion is not None and aliases.get(CHAMPION) == decided.champion and _is_anew(engine, model, decided.champion)
+    if anew or (aliases.get(CHAMPION), aliases.get(PREVIOUS)) != (decided.champion, decided.previous):
         _reconcile_aliases(engine, decided, policy)
-    if decided.champion is not None and deploy_if_lost(registered_serving(model, decided.champion), model, decided.champion):
+    if decided.champion is not None and deploy_if_lost(registered_serving(engine, model, decided.champion), model, decided.champion):
         log.warning("a champion that the inference server did not hold is deployed again", model=model, version=decided.champion)
 
 
@@ -59,8 +60,16 @@ def _reconcile_aliases(engine: Engine, decided: Standing, policy: GatePolicy) ->
     again = standing(engine, model)
     if not again.followed or again.generation != decided.generation:
         return
-    if found is not None and found != decided.champion:
+    if found is not None and (found != decided.champion or _is_anew(engine, model, found)):
         expected = decided.champion or 0
         promote(engine, model, found, asked_by=BY_HAND, policy=policy, expected_champion=expected, follow=BY_ALIAS)
     elif decided.generation and move_aliases(engine, model):
         log.warning("aliases set as decided", model=model, champion=decided.champion, previous=decided.previous)
+
+
+def _is_anew(engine: Engine, model: str, version: int) -> bool:
+    """Say whether a version has another package than the one that was promoted under its number, or none of ours."""
+    try:
+        return not is_as_granted(engine, version_of(model, version))
+    except UnknownModel:
+        return True

@@ -26,6 +26,7 @@ def new_decision(
     asked_by: str,
     request: str | None = None,
     policy: str = "",
+    serving_digest: str = "",
 ) -> Decision:
     """Return a decision about a model as it was seen; nothing is written yet."""
     moment = now()
@@ -36,6 +37,7 @@ def new_decision(
         kind=kind,
         from_version=seen.champion,
         to_version=version,
+        serving_digest=serving_digest,
         from_previous=seen.previous,
         state=state,
         reasons=reasons,
@@ -65,7 +67,7 @@ def record(engine: Engine, seen: Standing, made: Decision, works: tuple[str, ...
         with Session(engine, expire_on_commit=False) as session, session.begin():
             state = _state(session, seen)
             if made.state == "pending":
-                state.champion, state.previous = made.to_version, seen.champion
+                state.champion, state.previous = made.to_version, seen.champion if seen.champion != made.to_version else seen.previous
             _add(session, state, made, works)
     except (StaleDataError, IntegrityError):  # of two changes at once the row's generation lets one through
         if known := decision_on(engine, made.request, made.policy):

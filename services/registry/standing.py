@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, or_, select
 from sqlalchemy.orm import Session
 
+from eartheye.tracking import RegisteredModel
 from services.registry.tables import Decision, ModelState, OutboxItem
 
 
@@ -80,6 +81,21 @@ def decision_on(engine: Engine, request: str, policy: str | None = None) -> Deci
         asked = asked.where(or_(Decision.state != "refused", Decision.policy == policy))
     with Session(engine, expire_on_commit=False) as session:
         return session.scalars(asked).first()
+
+
+def is_as_granted(engine: Engine, candidate: RegisteredModel) -> bool:
+    """Say whether a version has the package that it was last promoted with; where that was not noted, nobody can tell.
+
+    A model that was renamed or removed in MLflow, and registered anew, has other packages under the numbers that were decided about.
+
+    Args:
+        engine: the platform's database.
+        candidate: the version as MLflow has it now.
+    """
+    asked = select(Decision.serving_digest).where(Decision.model == candidate.name, Decision.to_version == candidate.version)
+    asked = asked.where(Decision.kind == "promotion", Decision.state.in_(("pending", "applied"))).order_by(Decision.id.desc()).limit(1)
+    with Session(engine) as session:
+        return session.scalars(asked).first() in (None, "", candidate.serving_digest)
 
 
 def standing_in(session: Session, model: str) -> Standing:

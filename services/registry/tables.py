@@ -43,6 +43,8 @@ class Decision(Base):
     """Champion when this was decided."""
     to_version: Mapped[int | None]
     """Champion that was asked for."""
+    serving_digest: Mapped[str] = mapped_column(String(64), server_default="")
+    """Of the package that a promotion was decided about, for a model made anew numbers its versions from 1; empty where not known."""
     from_previous: Mapped[int | None]
     """`previous` when this was decided; a reversion restores it."""
     state: Mapped[str] = mapped_column(String(16))

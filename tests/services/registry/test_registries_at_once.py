@@ -66,6 +66,7 @@ def world(monkeypatch):
     monkeypatch.setattr(service, "TICK_S", 0.02)
     monkeypatch.setattr(service, "PAUSE_S", 0.05)
     monkeypatch.setattr(service, "reconcile", lambda *_: moved.look())
+    monkeypatch.setattr(outbox, "registered_version", lambda *_: None)
     monkeypatch.setattr(outbox, "registered_serving", lambda *_: None)
     monkeypatch.setattr(outbox, "deploy", moved.deploy)
     monkeypatch.setattr(outbox, "move_aliases", lambda *_: moved.reach_mlflow())

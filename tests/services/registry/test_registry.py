@@ -15,6 +15,7 @@ from eartheye.errors import InvalidConfig
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version
+from eartheye.tracking.runs import connect as connect_mlflow
 from pipelines.requests import request_promotion, request_rollback
 from services.registry.gate import examine
 from services.registry.service import Registry, run_registry
@@ -234,6 +235,23 @@ def test_a_pipeline_that_asks_again_after_the_gate_was_relaxed_is_granted(tmp_pa
     assert answers == [False, False, True]
     assert len(decisions(connect(), "asked-again")) == 2
     assert alias_version("asked-again", CHAMPION) == made.version
+
+
+def test_a_pipeline_that_registers_a_model_anew_is_not_answered_with_what_was_decided_before(tmp_path):
+    stop = threading.Event()
+    thread = threading.Thread(target=run_registry, args=(settings.load(), stop))
+    thread.start()
+    try:
+        first = make_candidate(tmp_path / "first", "anew", 0.7, seed="first")
+        assert request_promotion("anew", first.version, "pipeline").granted
+        connect_mlflow().delete_registered_model("anew")
+        weak = make_candidate(tmp_path / "weak", "anew", 0.2, seed="weak")
+        assert weak.version == first.version
+        assert not request_promotion("anew", weak.version, "pipeline").granted
+    finally:
+        stop.set()
+        thread.join()
+    assert alias_version("anew", CHAMPION) is None
 
 
 def test_a_request_of_the_first_schema_is_still_read():
