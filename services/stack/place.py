@@ -29,7 +29,7 @@ class Place:
         cache: the user's cache folder, where programs are built and installed once.
 
     Raises:
-        ServerNotStarted: what is remembered there cannot be read.
+        ServerNotStarted: the right to read what is remembered there is missing.
     """
 
     def __init__(self, root: Path, cache: Path) -> None:
@@ -39,6 +39,7 @@ class Place:
         self.ports: dict[str, int] = {}
         """Port of each service, by name; chosen when its server is started."""
         self._secrets: dict[str, str] = {}
+        self._damaged = False
         self._writing = threading.RLock()
         self._recall()
 
@@ -78,8 +79,22 @@ class Place:
             self.save()
         return words
 
+    def require_memory(self) -> None:
+        """See to it that what is remembered is understood; to end servers and to read their logs it is not needed.
+
+        Raises:
+            ServerNotStarted: it is damaged.
+        """
+        if self._damaged:
+            raise ServerNotStarted(f"{self.kept} is damaged: restore it, or run `eartheye stack down` and move {self.root} away")
+
     def save(self) -> None:
-        """Remember ports and secrets."""
+        """Remember ports and secrets.
+
+        Raises:
+            ServerNotStarted: there is no room, or no right to write there, or what is remembered is damaged.
+        """
+        self.require_memory()
         with self._writing:
             write_private(self.kept, json.dumps({"ports": self.ports, "secrets": self._secrets}, indent=2))
 
@@ -100,6 +115,7 @@ class Place:
             yield
 
     def _recall(self) -> None:
+        self._damaged = False
         try:
             remembered = json.loads(self.kept.read_text())
             self.ports, self._secrets = dict(remembered["ports"]), dict(remembered["secrets"])
@@ -110,9 +126,7 @@ class Place:
                 f"{self.kept} cannot be read ({error.strerror}): it is for its owner alone, choose another --folder"
             ) from None
         except (ValueError, KeyError, TypeError):
-            raise ServerNotStarted(
-                f"{self.kept} is damaged: restore it, or remove it, run `eartheye stack down`, and move {self.root} away"
-            ) from None
+            self._damaged = True
 
 
 def make_private(folder: Path) -> None:

@@ -53,7 +53,7 @@ def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding],
         For each server `running`, `started`, or `failed` with the reason.
 
     Raises:
-        ServerNotStarted: this is no Linux, or what is remembered of the stack is lost.
+        ServerNotStarted: this is no Linux, or what is remembered of the stack is lost or damaged.
     """
     if sys.platform != "linux":
         raise ServerNotStarted("the local stack runs on Linux: elsewhere take the containers of docker/compose.yaml")
@@ -124,7 +124,7 @@ def look(server: Server, place: Place) -> Finding:
     """Say how a server is: `running`, `not answering`, `died` or `stopped`.
 
     Raises:
-        ServerNotStarted: what is remembered of the stack is lost.
+        ServerNotStarted: what is remembered of the stack is lost or damaged.
     """
     _refuse_a_stranger(server, place)
     running = process.noted(place.folder(server.name))
@@ -147,6 +147,7 @@ def _has_left_something(server: Server, place: Place) -> bool:
 
 def _refuse_a_stranger(server: Server, place: Place) -> None:
     """Refuse a server that was started, and of which nothing is remembered: other passwords do not open its data."""
+    place.require_memory()
     if not place.kept.exists() and _has_left_something(server, place):
         raise ServerNotStarted(
             f"there is no {place.kept}, and {place.folder(server.name)} was made with the ports and passwords in it: "
@@ -200,7 +201,9 @@ def _launch(server: Server, place: Place) -> process.Process:
     _end_remnants(server, place)
     launch = server.prepare(place)
     if taken := [service for service in server.ports if not is_free(place.ports[service])]:
-        raise PortTaken(f"port {place.ports[taken[0]]} was taken in the meantime: start it again")
+        raise PortTaken(
+            f"another program has just taken port {place.ports[taken[0]]}: run `eartheye stack up` again, it takes another port"
+        )
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EARTHEYE_", *launch.without))}
     launched = process.start(launch.command, inherited | launch.environment, folder, server.log_file(place))
     log.debug("server started", server=server.name, pid=launched.pid)

@@ -11,6 +11,7 @@ import pytest
 
 from eartheye.errors import InvalidSettings, ServerNotStarted
 from services.cli import stack as commands
+from services.stack import local_stack
 from services.stack.data_folder import make_whole
 from services.stack.place import Place
 from services.stack.process import noted
@@ -52,7 +53,7 @@ def test_on_a_full_disk_what_does_not_fit_is_named_and_the_others_start_and_end(
     script = 'mount -t tmpfs -o size=1m none "$4" && exec "$@"'
     command = [*namespace, "sh", "-c", script, "sh", sys.executable, "-c", ON_A_SMALL_DISK, str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": "."}
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert [line for line in done.stdout.splitlines() if "[debug" not in line] == [
         "small started ",
         "large failed [Errno 28] No space left on device",
@@ -76,11 +77,25 @@ def test_a_folder_of_the_user_keeps_its_mode(tmp_path):
     assert stat.S_IMODE(own.stat().st_mode) == 0o755
 
 
-def test_a_stack_whose_memory_is_damaged_is_left_alone(place):
-    place.secret("small")
-    (place.root / "stack.json").write_text('{"ports": ')
-    with pytest.raises(ServerNotStarted, match=r"stack\.json is damaged: restore it, or remove it, run `eartheye stack down`"):
-        Place(place.root, place.cache)
+@pytest.mark.parametrize("rest", [b"", b'{"ports": ', b"\0\xff", b"[]", b'{"ports": {}}'])
+def test_a_stack_whose_memory_is_damaged_is_refused_and_ended_all_the_same(up, place, monkeypatch, capsys, rest):
+    server = small_server()
+    monkeypatch.setattr(local_stack, "servers", lambda: (server,))
+    (found,) = up(server)
+    (place.root / "stack.json").write_bytes(rest)
+    told = r"stack\.json is damaged: restore it, or run `eartheye stack down` and move .*/stack away"
+    for command in (commands.up, commands.status):
+        with pytest.raises(ServerNotStarted, match=told):
+            command(place.root)
+    assert noted(place.folder("small")).pid == found.pid
+    commands.logs("small", folder=place.root)
+    commands.down(place.root)
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2].startswith("listening")
+    assert said[-1].split()[:2] == ["small", "ended"]
+    with pytest.raises(ServerNotStarted, match=told):
+        Place(place.root, place.cache).secret("another")
+    assert (place.root / "stack.json").read_bytes() == rest
 
 
 def test_a_stack_whose_memory_is_lost_is_refused_and_ended_all_the_same(up, place):
