@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from eartheye.bus import open_bus
 from eartheye.contracts import Map, ModelPackage, Report, ServingPackage, digest
+from eartheye.contracts.manifest import MADE_OTHERWISE
 from eartheye.contracts.messages import (
     JOB_REQUESTS,
     JOB_RESULTS,
@@ -149,7 +150,7 @@ def make_map(data: str, root: str, wanted: MapConfig) -> str:
     try:
         return request_map(request, wanted.timeout_s).map or request.output
     except JobFailed as error:
-        if not folder.exists(Map.name):
+        if MADE_OTHERWISE not in str(error):
             raise
         raise JobFailed(
             f"{error}; {request.output} holds the map that was asked for before: give the map '{wanted.title}' another title in the chain, "

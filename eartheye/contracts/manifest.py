@@ -21,6 +21,8 @@ CONTENTS = {
     "world": "a synthetic world",
 }
 """What a folder holds, where the kind in its manifest does not say it as a sentence has it."""
+MADE_OTHERWISE = "was made from another input or configuration"
+"""What is said of a folder that is refused; who asked over the bus knows the refusal by these words."""
 
 
 class Manifest(BaseModel):
@@ -75,7 +77,7 @@ class Manifest(BaseModel):
             return None
         manifest = cls.read(folder)
         if manifest.made_from != made_from:
-            raise ConflictingOutput(f"{folder.root} was made from another input or configuration: choose another folder")
+            raise ConflictingOutput(f"{folder.root} {MADE_OTHERWISE}: choose another folder")
         return manifest
 
     def finish(self, folder: Folder) -> Self:

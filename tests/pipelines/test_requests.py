@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from eartheye.contracts import Map
+from eartheye.errors import JobFailed
 from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel
 from pipelines.config import MapConfig
@@ -61,21 +62,37 @@ def test_another_package_folder_of_data_or_run_is_another_job():
     assert len({job(), job(champion=exported_again), job(data="elsewhere"), job(root="another-run")}) == 4
 
 
-@pytest.mark.server
-@pytest.mark.parametrize("lost", ["map.tif", "polygons.parquet"])
-def test_a_map_that_has_lost_a_file_is_made_again(lost, tmp_path, monkeypatch):
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    """Have the service map the scene of a place; what is changed of the map is given."""
     with embedded_broker() as address:
         place = make_place(tmp_path, address)
         served = place.models["landcover", "champion"]
         champion = RegisteredModel("landcover", served.version, "models", served.serving, served.serving_digest, "report")
         monkeypatch.setattr("pipelines.requests.resolve", lambda *_: champion)  # MLflow takes seconds to start
         broker = {"EARTHEYE_KAFKA_BOOTSTRAP": address, "EARTHEYE_KAFKA_API_VERSION": str(list(API_VERSION))}
-        wanted = MapConfig(title="later", model="landcover", scene=place.scene.name)
+        wanted = WANTED.model_copy(update={"scene": place.scene.name})
         with environment(broker), inference_service(place.settings, place.resolve, config=QUICK):
-            folder = Folder(make_map(str(tmp_path), str(tmp_path / "run"), wanted))
-            made = Map.read(folder)
-            folder.delete(lost)
-            assert make_map(str(tmp_path), str(tmp_path / "run"), wanted) == folder.root
-        assert Map.read(folder) == made
-        for bulk in (made.raster, made.polygons, made.stac):
-            folder.open(bulk).close()
+            yield lambda **changes: Folder(make_map(str(tmp_path), str(tmp_path / "run"), wanted.model_copy(update=changes)))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("lost", ["map.tif", "polygons.parquet"])
+def test_a_map_that_has_lost_a_file_is_made_again(lost, ask):
+    folder = ask()
+    made = Map.read(folder)
+    folder.delete(lost)
+    assert ask() == folder
+    assert Map.read(folder) == made
+    for bulk in (made.raster, made.polygons, made.stac):
+        folder.open(bulk).close()
+
+
+@pytest.mark.server
+def test_another_title_is_advised_where_a_title_has_another_map_and_for_no_other_failure(ask):
+    folder = ask()
+    with pytest.raises(JobFailed, match=f"{folder.root} holds the map .* give the map 'later' another title"):
+        ask(min_area_m2=50.0)
+    with pytest.raises(JobFailed, match="bands red are wanted") as failed:
+        ask(bands=("nir", "green", "blue"))
+    assert "title" not in str(failed.value)
