@@ -87,7 +87,13 @@ def start_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding],
 
         for server in servers:
             ends[server.name] = pool.submit(bring_up, server)
-        return [end.result() for end in ends.values()]
+        findings = [end.result() for end in ends.values()]
+        for number, server in enumerate(servers):
+            if findings[number].state != "failed" and not _is_alive(server, place):  # the disk may be full since
+                words = f"it was up, and has died; the end of {server.log_file(place)}:\n{last_words(server, place)}"
+                findings[number] = _finding(server, place, "failed", words)
+                tell(findings[number])
+        return findings
 
 
 def stop_all(servers: Sequence[Server], place: Place, tell: Callable[[Finding], None]) -> list[Finding]:
@@ -160,9 +166,13 @@ def _end_remnants(server: Server, place: Place) -> None:
         before.end_remnants(place.folder(server.name))
 
 
-def _choose_ports(server: Server, place: Place) -> list[str]:
+def _is_alive(server: Server, place: Place) -> bool:
     running = process.noted(place.folder(server.name))
-    return [] if running and running.is_alive() else place.choose_ports(server.ports)
+    return running is not None and running.is_alive()
+
+
+def _choose_ports(server: Server, place: Place) -> list[str]:
+    return [] if _is_alive(server, place) else place.choose_ports(server.ports)
 
 
 def _start(server: Server, place: Place) -> bool:

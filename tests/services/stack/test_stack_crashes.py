@@ -56,6 +56,16 @@ def test_a_server_that_dies_while_it_is_looked_at_is_started_again(up, place):
     assert (second.state, second.address) == ("started", first.address)
 
 
+def test_a_server_that_dies_while_the_others_come_up_is_named(up, place):
+    short = small_server(script=LISTEN.replace("while True:", "for once in range(1):") + "sys.exit('no room')")
+    later = small_server("later", needs=("small",))
+    ready = lambda place: not noted(place.folder("small")).is_alive() and answers(place.ports["later"])  # noqa: E731
+    findings = up(short, dataclasses.replace(later, ready=ready))
+    assert [finding.state for finding in findings] == ["failed", "started"]
+    assert "it was up, and has died; the end of " in findings[0].words
+    assert findings[0].words.endswith("no room")
+
+
 def test_after_a_crash_a_start_that_fails_is_tried_again(up, place, monkeypatch):
     monkeypatch.setattr("services.stack.supervisor.PAUSE_S", 0.1)
     (first,) = up(small_server())
