@@ -24,7 +24,7 @@ EXAMPLE = r"Examples?: .*?\beartheye {} {}"
 
 
 def eartheye(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "services.cli.main", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([sys.executable, "-m", "services.cli.main", *arguments], capture_output=True, text=True, check=False)
 
 
 def help_of(capsys, command: str, listing: bool = False) -> str:

@@ -233,7 +233,6 @@ def test_a_second_demonstration_in_the_same_folder_is_refused(tmp_path):
             [sys.executable, "-m", "services.cli.main", "demo", "--run", str(tmp_path)],
             capture_output=True,
             text=True,
-            timeout=60,
             check=False,
         )
     assert done.returncode == 2

@@ -20,12 +20,12 @@ from components.pretrainer import checkpoints
 from components.pretrainer.config import HeadConfig, PretrainConfig, ViewsConfig
 from components.pretrainer.loader import ViewLoader
 from components.pretrainer.run import Resources, pretrain
-from components.pretrainer.sites import choose_sites
+from components.pretrainer.sites import choose_sites, read_acquisition
 from components.pretrainer.training import FIGURES, Training, parameter_groups
 from eartheye.contracts import ModelPackage
 from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, NotEnoughTiles, NotFinished, TrainingDiverged
 from eartheye.store import Folder
-from eartheye.tiles import SplitConfig, TileSet
+from eartheye.tiles import SplitConfig, TileSet, split
 from models.package import load_backbone
 from models.vit import SIZES, VisionTransformer
 from models.weights import read_weights
@@ -67,8 +67,9 @@ def trained(tmp_path_factory, mlflow, tiles, curated):
 
 
 def chosen(tiles, holdout=None, dropped=()):
-    cut = TileSet(tiles).cut
-    return choose_sites(TileSet(tiles), pd.DataFrame({"tile": cut["tile"], "keep": ~cut["tile"].isin(dropped)}), holdout)
+    tile_set = tiles if isinstance(tiles, TileSet) else TileSet(tiles)
+    cut = tile_set.cut
+    return choose_sites(tile_set, pd.DataFrame({"tile": cut["tile"], "keep": ~cut["tile"].isin(dropped)}), holdout)
 
 
 def batch(tiles):
@@ -112,6 +113,39 @@ def test_dropped_and_held_out_tiles_are_never_seen(trained, tiles):
     held_out = chosen(tiles).index["group"].nunique() - index.loc[seen["tile"], "group"].nunique()
     assert held_out >= 1
     assert set(seen["tile"]) == set(chosen(tiles, CONFIG.holdout, dropped=[5]).index["tile"])
+
+
+def test_all_but_the_test_is_seen_and_no_other_tile_of_its_ground(tiles):
+    tile_set, holdout = TileSet(tiles), SplitConfig(test_share=0.3, validation_share=0.2)
+    part = split(tile_set.cut, holdout)
+    held_out, beside = (part.index[part == name][0] for name in ("test", "train"))
+    tile_set.index.at[beside, "transform"] = tile_set.index.at[held_out, "transform"]
+    assert set(chosen(tile_set, holdout).index["tile"]) == set(part.index[part != "test"]) - {beside}
+
+
+def test_tiles_that_are_not_for_pretraining_are_left_out_though_the_curator_kept_them(tiles):
+    tile_set = TileSet(tiles)
+    tile_set.index.loc[[3, 8], "pretrain"] = False
+    assert set(chosen(tile_set).index["tile"]) == set(tile_set.cut["tile"]) - {3, 8}
+
+
+def test_the_image_described_is_that_of_the_sensor_of_most_tiles(tiles):
+    tile_set = TileSet(tiles)
+    tile_set.sensors["aerial"] = tile_set.sensors["camera"].model_copy(update={"name": "aerial", "mean": (1.0, 2.0, 3.0)})
+    tile_set.index.loc[:9, "sensor"] = "aerial"
+    assert chosen(tile_set).image.mean == (90.0, 95.0, 80.0)
+    tile_set.index.loc[:29, "sensor"] = "aerial"
+    assert chosen(tile_set).image.mean == (1.0, 2.0, 3.0)
+
+
+def test_what_the_sensor_measured_is_found_again_also_of_a_band_that_never_changes(tiles):
+    tile_set = TileSet(tiles)
+    tile_set.sensors["camera"] = tile_set.sensors["camera"].model_copy(update={"std": (60.0, 0.0, 40.0)})
+    pixels, valid = tile_set.image(5)
+    seen = read_acquisition(tile_set, 5)
+    measured = seen.channels * seen.std[:, None, None] + seen.mean[:, None, None]
+    np.testing.assert_allclose(measured[:, valid], pixels[:, valid], atol=1e-4)
+    assert seen.limits == (0.0, 255.0)
 
 
 def test_a_finished_backbone_is_returned_untouched(trained, tiles, curated):
@@ -178,7 +212,7 @@ def test_a_training_killed_twice_ends_with_the_weights_of_one_never_interrupted(
     for where, steps_done in (("within a checkpoint", 2), ("before its manifest", 3)):
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
         killed = subprocess.run(
-            [sys.executable, "-c", KILLED, tiles.root, curated.root, root.root, where], env=environment, capture_output=True, timeout=300
+            [sys.executable, "-c", KILLED, tiles.root, curated.root, root.root, where], env=environment, capture_output=True
         )
         assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
         assert checkpoints.finished(root / "checkpoint")[-1] == f"step-{steps_done:08d}"

@@ -17,6 +17,7 @@ from eartheye.predictor import Signature, open_predictor
 from eartheye.predictor.triton import DIGEST, TritonPredictor
 from eartheye.settings import Settings
 from eartheye.store import Folder
+from tests.waiting import LIMIT_S
 
 SIDE, KINDS, BATCH = 56, 5, 4
 
@@ -241,14 +242,14 @@ def served(busy):
 def test_a_server_that_is_still_starting_is_asked_again():
     busy = Busy(refusals=2)
     with served(busy) as url:
-        TritonPredictor(url, "landcover", 1, "d" * 64, CLASSIFIER, timeout_s=20).close()
+        TritonPredictor(url, "landcover", 1, "d" * 64, CLASSIFIER, timeout_s=LIMIT_S).close()
     assert busy.refusals == 0
 
 
 def test_a_server_that_lives_and_does_not_run_a_model_is_not_taken_for_silent():
     with (
         served(Busy(refusals=1000)) as url,
-        pytest.raises(PredictorUnavailable, match=r"did not answer for 'landcover-v1' within 0.3 s \(starting\)") as told,
+        pytest.raises(PredictorUnavailable, match=r"did not answer for 'landcover-v1' within 2 s \(starting\)") as told,
     ):
-        TritonPredictor(url, "landcover", 1, "d" * 64, CLASSIFIER, timeout_s=0.3)
+        TritonPredictor(url, "landcover", 1, "d" * 64, CLASSIFIER, timeout_s=2.0)
     assert not isinstance(told.value, PredictorSilent)

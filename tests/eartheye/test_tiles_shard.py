@@ -12,6 +12,7 @@ import pytest
 from eartheye.errors import CorruptBulk, CorruptTile
 from eartheye.store import Folder
 from eartheye.tiles.shard import FIRST_MAP_BYTES, ShardReader, ShardWriter
+from tests.waiting import LIMIT_S
 
 
 def write(folder, count=5, size=20_000, limit_bytes=2**30):
@@ -128,7 +129,7 @@ def test_a_reader_goes_with_a_process_that_is_started(tmp_path, start):
     answer = context.SimpleQueue()
     child = context.Process(target=read_in_child, args=(reader, answer))
     child.start()
-    child.join(60)
+    child.join(LIMIT_S)
     assert child.exitcode == 0
     assert answer.get() == b"\x02"
     assert reader.read("00000001")[:1] == b"\x01"

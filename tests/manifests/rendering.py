@@ -39,7 +39,7 @@ def render(folder: Path) -> list[Resource]:
     Raises:
         NotRendered: kustomize refuses it.
     """
-    done = subprocess.run([*kustomize_command(), str(folder)], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([*kustomize_command(), str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotRendered(done.stderr)
     return list(yaml.safe_load_all(done.stdout))
@@ -48,7 +48,7 @@ def render(folder: Path) -> list[Resource]:
 def copy_with_secrets(folder: Path) -> Path:
     """Return a copy of all manifests in which the kind overlay has its secrets, made as an operator makes them."""
     copied = shutil.copytree(ROOT, folder / "manifests", ignore=shutil.ignore_patterns("secrets"))
-    subprocess.run([copied / "overlays" / "kind" / "make-secrets.sh"], check=True, capture_output=True, timeout=60)
+    subprocess.run([copied / "overlays" / "kind" / "make-secrets.sh"], check=True, capture_output=True)
     return copied
 
 

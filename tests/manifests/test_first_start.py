@@ -34,7 +34,7 @@ def run_script(postgres_server):
 
     def run(passwords: dict[str, str]) -> None:
         asked = {"PLATFORM_PASSWORD": passwords["eartheye"], "MLFLOW_PASSWORD": passwords["mlflow"]}
-        done = subprocess.run(["sh", str(SCRIPT)], env=environment | asked, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(["sh", str(SCRIPT)], env=environment | asked, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     return run

@@ -34,7 +34,7 @@ def stages():
 
 def build(*arguments, **variables):
     command = [sys.executable, str(DOCKER / "build.py"), *arguments]
-    return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
 
 
 def test_every_image_of_the_platform_has_its_stage(stages):

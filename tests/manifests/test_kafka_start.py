@@ -15,6 +15,7 @@ from eartheye.settings import Settings
 from services.stack.kafka_install import java_program, kafka_jars
 from services.stack.place import free_port
 from tests.manifests.rendering import ROOT
+from tests.waiting import LIMIT_S
 
 SERVERS = ROOT / "base" / "servers"
 PROGRAMS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
@@ -58,7 +59,7 @@ def broker(tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("kafka"), free_port()
     script = lay_out(folder, jars, port, free_port())
     environment = os.environ | PASSWORDS | {"HOSTNAME": "kafka-0", "NAMESPACE": "eartheye", "CLUSTER_ID": "bNnpGmfZTiyTn1xnUSYVyA"}
-    client = Settings(kafka_bootstrap=f"127.0.0.1:{port}", kafka_username="eartheye", kafka_password="c0ffee", kafka_timeout_s=5)
+    client = Settings(kafka_bootstrap=f"127.0.0.1:{port}", kafka_username="eartheye", kafka_password="c0ffee", kafka_timeout_s=60)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["sh", str(script)], env=environment, stdout=log, stderr=log)
     try:
@@ -66,10 +67,10 @@ def broker(tmp_path_factory):
         yield client
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(LIMIT_S)
 
 
-@retry(retry=retry_if_exception_type(BusUnavailable), stop=stop_after_delay(120), wait=wait_fixed(1), reraise=True)
+@retry(retry=retry_if_exception_type(BusUnavailable), stop=stop_after_delay(LIMIT_S), wait=wait_fixed(1), reraise=True)
 def make_topic(client: Settings) -> None:
     with open_bus(client) as bus:
         bus.ensure_topics([TOPIC])
@@ -83,7 +84,7 @@ def send(settings: Settings) -> None:
 @pytest.mark.server
 def test_a_client_with_the_password_is_served(broker):
     send(broker)
-    check_broker(broker, 5.0)
+    check_broker(broker, 60.0)
 
 
 @pytest.mark.server

@@ -14,6 +14,7 @@ from eartheye.settings import Settings
 from services.stack.place import free_port
 from services.stack.triton_install import triton_program
 from tests.manifests.rendering import named, pod_of
+from tests.waiting import LIMIT_S
 
 PASSED_ON = ("--model-control-mode", "--load-model", "--exit-on-error", "--strict-readiness")
 MODEL = """
@@ -42,7 +43,7 @@ def put(entry: Path, code: str) -> None:
     (entry / "1" / "model.py").write_text(code)
 
 
-@retry(stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+@retry(stop=stop_after_delay(LIMIT_S), wait=wait_fixed(0.2), reraise=True)
 def loaded(url: str) -> set[str]:
     """Return the models that a server answers for, once it is ready."""
     with closing(InferenceServerClient(url)) as client:
@@ -73,4 +74,4 @@ def test_a_broken_model_and_a_draft_leave_the_others_in_service(options, tmp_pat
         assert loaded(url) == {"landcover_v1"}
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(LIMIT_S)

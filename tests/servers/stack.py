@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,18 @@ from services.stack.place import Place, free_port
 from services.stack.server import Server
 from services.stack.supervisor import start_all, stop_all
 from services.stack.triton_install import triton_program
+from tests.waiting import LIMIT_S
+
+
+def patient(chosen: Sequence[Server]) -> list[Server]:
+    """Return servers that are waited for on however busy a machine."""
+    return [replace(server, start_limit_s=LIMIT_S) for server in chosen]
 
 
 @contextmanager
 def running_servers(chosen: Sequence[Server], root: Path, cache: Path) -> Iterator[Place]:
     """Start servers, and end them with the block; raises ServerNotStarted where one cannot be had."""
-    place = Place(root, cache)
+    chosen, place = patient(chosen), Place(root, cache)
     place.ports = {service: free_port() for server in chosen for service in server.ports}
     place.save()
     try:

@@ -34,7 +34,7 @@ def answer_of():
 def asked(*ports: int) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "services.probe", *map(str, ports)]
     environment = os.environ | {"http_proxy": f"http://127.0.0.1:{free_port()}", "no_proxy": "", "NO_PROXY": ""}
-    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
 
 
 def probe(*ports: int) -> int:

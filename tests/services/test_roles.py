@@ -14,6 +14,7 @@ from tenacity import retry, stop_after_delay, wait_fixed
 
 from eartheye.contracts.messages import TOPICS
 from services.stack.broker import API_VERSION, embedded_broker
+from tests.waiting import LIMIT_S
 
 EARTHEYE = (sys.executable, "-m", "services.cli.main")
 
@@ -37,14 +38,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@retry(stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+@retry(stop=stop_after_delay(LIMIT_S), wait=wait_fixed(0.2), reraise=True)
 def own_metrics(port: int) -> str:
     text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
     assert "eartheye_assembly_seconds_count" in text
     return text
 
 
-@retry(stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+@retry(stop=stop_after_delay(LIMIT_S), wait=wait_fixed(0.2), reraise=True)
 def admin_answers(port: int) -> dict[str, bool]:
     found: dict[str, bool] = requests.get(f"http://127.0.0.1:{port}/v1/health/ready", timeout=5).json()
     return found
@@ -57,7 +58,7 @@ def test_a_registry_whose_mlflow_is_down_says_so_and_ends_on_sigterm(environment
     try:
         assert any("EARTHEYE_MLFLOW_TRACKING_URI" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0
     finally:
         process.kill()
@@ -70,7 +71,7 @@ def test_a_service_offers_its_metrics_and_ends_on_sigterm(environment):
     try:
         assert "process_resident_memory_bytes" in own_metrics(port)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(LIMIT_S) == 0
     finally:
         process.kill()
         process.wait()
@@ -84,7 +85,7 @@ def test_all_services_run_in_one_process_and_end_together(environment):
     try:
         assert admin_answers(port) == {"ready": True, "database": True, "schema_current": True}
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0
         assert said.count("ek_first_") == 1
     finally:
@@ -99,7 +100,7 @@ def test_a_taken_port_ends_all_services_with_a_word_and_no_key_is_wasted(environ
         taken.listen()
         port = taken.getsockname()[1]
         more = {"EARTHEYE_ADMIN_PORT": str(port)}
-        done = subprocess.run([*EARTHEYE, "serve", "all"], env=environment | more, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*EARTHEYE, "serve", "all"], env=environment | more, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert f"EARTHEYE_ADMIN_PORT={port} cannot be listened on" in done.stderr.splitlines()[-1]
     assert "ek_first_" not in done.stdout
@@ -107,7 +108,7 @@ def test_a_taken_port_ends_all_services_with_a_word_and_no_key_is_wasted(environ
 
 @pytest.mark.server
 def test_topics_are_created(environment):
-    done = subprocess.run([*EARTHEYE, "topics"], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([*EARTHEYE, "topics"], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == list(TOPICS)
     consumer = KafkaConsumer(bootstrap_servers=environment["EARTHEYE_KAFKA_BOOTSTRAP"], api_version=API_VERSION)
     assert set(TOPICS) <= consumer.topics()

@@ -7,6 +7,7 @@ import pytest
 from eartheye.errors import DatabaseUnavailable, NoReply
 from eartheye.settings import Settings
 from services.together import together
+from tests.waiting import LIMIT_S
 
 
 def until_told(_settings, stop):
@@ -35,12 +36,12 @@ def test_services_run_for_the_length_of_a_block_with_its_settings():
 def test_when_one_ends_all_do_and_the_block_can_see_it():
     stop = threading.Event()
     with pytest.raises(DatabaseUnavailable), together({"planner": broken, "worker": until_told}, Settings(), stop):
-        assert stop.wait(60)
+        assert stop.wait(LIMIT_S)
 
 
 def test_why_a_service_ended_is_told_in_place_of_what_the_block_missed():
     def ask():
-        stop.wait(60)
+        stop.wait(LIMIT_S)
         raise NoReply("no answer in time")
 
     stop = threading.Event()

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from services.stack.place import free_port
 from services.stack.triton import embedded_triton
 from services.stack.triton_install import check_machine, triton_program
 from tests.services.registry_candidate import write_serving
+from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.server
 PYTHON_MODEL = Path(__file__).parents[2] / "components" / "deployer" / "python_backend.py.txt"
@@ -73,7 +73,7 @@ parameters {{ key: "{DIGEST}", value {{ string_value: "{digest}" }} }}
 
 def ask_to_load(url: str, name: str, version: int) -> None:
     client = InferenceServerClient(url)
-    client.load_model(served_name(name, version), client_timeout=60)
+    client.load_model(served_name(name, version), client_timeout=LIMIT_S)
     client.close()
 
 
@@ -103,7 +103,7 @@ def deployed(server, tmp_path_factory):
 def test_triton_gives_the_same_bits_as_onnxruntime_in_the_process(server, deployed):
     images = np.random.default_rng(1).normal(size=(11, *DENSE.image)).astype(np.float32)
     here = OnnxRuntimePredictor(deployed, DENSE)
-    there = TritonPredictor(server.url, "landcover", 3, "d" * 64, DENSE, timeout_s=30)
+    there = TritonPredictor(server.url, "landcover", 3, "d" * 64, DENSE, timeout_s=LIMIT_S)
     expected = here(images)
     assert expected.std() > 10
     np.testing.assert_array_equal(there(images), expected)
@@ -117,7 +117,7 @@ def test_a_batch_of_full_size_maps_fits_through_the_shared_memory(server, tmp_pa
     put_in_repository(server.repository, "large", 1, model, large, "e" * 64)
     ask_to_load(server.url, "large", 1)
     images = np.random.default_rng(2).normal(size=(8, *large.image)).astype(np.float32)
-    predict = TritonPredictor(server.url, "large", 1, "e" * 64, large, timeout_s=60)
+    predict = TritonPredictor(server.url, "large", 1, "e" * 64, large, timeout_s=LIMIT_S)
     np.testing.assert_array_equal(predict(images), OnnxRuntimePredictor(model, large)(images))
     predict.close()
 
@@ -127,25 +127,25 @@ def test_two_versions_are_served_side_by_side(server, deployed, tmp_path):
     put_in_repository(server.repository, "landcover", 4, model, DENSE, "f" * 64)
     ask_to_load(server.url, "landcover", 4)
     images = np.random.default_rng(1).normal(size=(4, *DENSE.image)).astype(np.float32)
-    third = TritonPredictor(server.url, "landcover", 3, "d" * 64, DENSE, timeout_s=30)(images)
-    fourth = TritonPredictor(server.url, "landcover", 4, "f" * 64, DENSE, timeout_s=30)(images)
+    third = TritonPredictor(server.url, "landcover", 3, "d" * 64, DENSE, timeout_s=LIMIT_S)(images)
+    fourth = TritonPredictor(server.url, "landcover", 4, "f" * 64, DENSE, timeout_s=LIMIT_S)(images)
     np.testing.assert_array_equal(fourth, OnnxRuntimePredictor(model, DENSE)(images))
     assert (third != fourth).any()
 
 
 def test_another_package_under_the_same_version_is_refused(server, deployed):
     with pytest.raises(NotDeployed, match=r"'landcover-v3' from another serving package \(dddd.*deploy the model again"):
-        TritonPredictor(server.url, "landcover", 3, "0" * 64, DENSE, timeout_s=30)
+        TritonPredictor(server.url, "landcover", 3, "0" * 64, DENSE, timeout_s=LIMIT_S)
 
 
 def test_a_model_that_is_not_deployed_is_named(server):
     with pytest.raises(NotDeployed, match=r"cannot run 'nothing-v1'.*deploy the model again"):
-        TritonPredictor(server.url, "nothing", 1, "0" * 64, DENSE, timeout_s=30)
+        TritonPredictor(server.url, "nothing", 1, "0" * 64, DENSE, timeout_s=LIMIT_S)
 
 
 def test_a_model_that_gives_another_shape_than_promised_is_refused(server, deployed):
     fewer = DENSE._replace(output=(5, 70, 70))
-    predict = TritonPredictor(server.url, "landcover", 3, "d" * 64, fewer, timeout_s=30)
+    predict = TritonPredictor(server.url, "landcover", 3, "d" * 64, fewer, timeout_s=LIMIT_S)
     with pytest.raises(PredictorUnavailable, match=r"gave \(4, 7, 70, 70\) uint8.*promises \(4, 5, 70, 70\)"):
         predict(np.zeros((1, *DENSE.image), np.float32))
 
@@ -170,12 +170,12 @@ def test_what_was_deployed_is_served_again_by_the_next_server_and_broken_entries
     shutil.copytree(repository / "landcover-v3", repository / "damaged-v1")
     (repository / "damaged-v1" / "3" / "model.onnx").write_bytes(b"no model")
     with embedded_triton(repository, tmp_path / "triton.log", load().cache) as server:
-        predict = TritonPredictor(server.url, "landcover", 3, package.digest, Signature.of(package), timeout_s=30)
+        predict = TritonPredictor(server.url, "landcover", 3, package.digest, Signature.of(package), timeout_s=LIMIT_S)
         assert predict(np.zeros((1, 3, 32, 32), np.float32)).any()
         predict.close()
         for lost in ("half", "damaged"):
             with pytest.raises(PredictorUnavailable, match=f"cannot run '{lost}-v1'"):
-                TritonPredictor(server.url, lost, 1, package.digest, Signature.of(package), timeout_s=1)
+                TritonPredictor(server.url, lost, 1, package.digest, Signature.of(package), timeout_s=LIMIT_S)
 
 
 def test_a_server_of_this_machine_is_asked_past_a_proxy(program, tmp_path, monkeypatch):
@@ -186,7 +186,7 @@ def test_a_server_of_this_machine_is_asked_past_a_proxy(program, tmp_path, monke
         for name, value in server.settings().items():
             monkeypatch.setenv(name, value)
         with closing(InferenceServerClient(server.url)) as client:
-            assert client.is_server_ready(client_timeout=10)
+            assert client.is_server_ready(client_timeout=LIMIT_S)
 
 
 def test_a_version_is_deployed_again_where_the_server_has_lost_it(server, tmp_path):
@@ -222,7 +222,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_repository_as_it_was(server,
             deploy(serving, name, 1, settings)
         assert not isinstance(told.value, PredictorSilent)
     assert {path: path.stat().st_mtime_ns for path in server.repository.rglob("*")} == files
-    predict = TritonPredictor(server.url, "kept", 1, package.digest, Signature.of(package), timeout_s=10)
+    predict = TritonPredictor(server.url, "kept", 1, package.digest, Signature.of(package), timeout_s=LIMIT_S)
     assert predict(np.zeros((1, 3, 32, 32), np.float32)).any()
     predict.close()
     assert broken.digest != package.digest
@@ -265,20 +265,13 @@ def processes_of(folder: Path) -> list[int]:
     return found
 
 
-def gone(folder: Path) -> bool:
-    deadline = time.monotonic() + 20
-    while processes_of(folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not processes_of(folder)
-
-
 def test_the_server_and_its_models_are_gone_after_the_block(program, tmp_path):
     model = segmentation_model(tmp_path / "model.onnx", DENSE)
     with embedded_triton(tmp_path / "repository", tmp_path / "triton.log", load().cache) as server:
         put_in_repository(server.repository, "landcover", 1, model, DENSE, "d" * 64)
         ask_to_load(server.url, "landcover", 1)
         assert server.pid in processes_of(tmp_path)
-    assert gone(tmp_path)
+    wait_until(lambda: not processes_of(tmp_path))
     predict_nowhere = pytest.raises(PredictorSilent, match=rf"Triton at {server.url} did not answer.*EARTHEYE_PREDICTOR=onnxruntime")
     with predict_nowhere:
         TritonPredictor(server.url, "landcover", 1, "d" * 64, DENSE, timeout_s=0.5)
@@ -291,14 +284,14 @@ from pathlib import Path
 from services.stack.triton import embedded_triton
 with embedded_triton(Path({str(tmp_path)!r}) / "repository", Path({str(tmp_path)!r}) / "triton.log", Path({str(load().cache)!r})) as server:
     print("pid", server.pid, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
     process = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     server_pid = next(int(line.split()[1]) for line in process.stdout if line.startswith("pid "))
     assert server_pid in processes_of(tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert gone(tmp_path)
+    wait_until(lambda: not processes_of(tmp_path))
 
 
 def test_a_machine_without_the_shared_library_of_python_is_told_before_anything_is_installed(monkeypatch, tmp_path):

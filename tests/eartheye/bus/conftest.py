@@ -16,8 +16,9 @@ from eartheye.bus import Bus, Delivery, Rejected
 from eartheye.contracts.messages import REJECTED, Assembly
 from eartheye.settings import Settings
 from services.stack.broker import API_VERSION
+from tests.waiting import LIMIT_S, wait_until
 
-QUICK = Delivery(attempts=3, first_pause_s=0.05, longest_pause_s=0.1, session_s=2, shutdown_s=5)
+QUICK = Delivery(attempts=3, first_pause_s=0.05, longest_pause_s=0.1, session_s=4, shutdown_s=LIMIT_S)
 
 
 class Cluster:
@@ -62,7 +63,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def settings(cluster: Cluster) -> Settings:
-    return Settings(kafka_bootstrap=cluster.address, kafka_api_version=API_VERSION, kafka_timeout_s=10)
+    return Settings(kafka_bootstrap=cluster.address, kafka_api_version=API_VERSION, kafka_timeout_s=60)
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def consuming(bus: Bus) -> Consume:
             yield stop
         finally:
             stop.set()
-            thread.join(30)
+            thread.join(LIMIT_S)
             assert not thread.is_alive(), "the consumer did not end"
         if failures:
             raise failures[0]
@@ -114,7 +115,7 @@ def consuming(bus: Bus) -> Consume:
 def send_raw(settings: Settings) -> Iterator[Callable[..., None]]:
     """Send bytes past the port, as a stranger would."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, api_version=API_VERSION)
-    yield lambda topic, value, key=b"k": producer.send(topic, key=key, value=value).get(timeout=10)
+    yield lambda topic, value, key=b"k": producer.send(topic, key=key, value=value).get(timeout=LIMIT_S)
     producer.close()
 
 
@@ -139,15 +140,3 @@ def rejected(bus: Bus, settings: Settings) -> Callable[[str, int], list[Rejected
         return sorted(found, key=lambda letter: letter.offset)
 
     return read
-
-
-def wait_until(condition: Callable[[], object], limit_s: float = 40.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not come"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def until() -> Callable[..., None]:
-    return wait_until

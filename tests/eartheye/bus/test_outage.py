@@ -11,6 +11,7 @@ from eartheye.contracts.messages import Assembly, JobResult
 from eartheye.errors import BusUnavailable
 from eartheye.settings import Settings
 from services.stack.broker import API_VERSION, embedded_broker
+from tests.waiting import LIMIT_S, wait_until
 
 
 def ask(number):
@@ -42,11 +43,11 @@ def test_a_broker_that_does_not_answer_is_told_in_time_with_what_to_change(silen
             bus.replies("t", "k", (JobResult,))
 
 
-def test_consumers_and_listeners_go_on_when_the_broker_is_back(cluster, settings, topic, consuming, until):
+def test_consumers_and_listeners_go_on_when_the_broker_is_back(cluster, settings, topic, consuming):
     seen = []
-    with Bus(settings.model_copy(update={"kafka_timeout_s": 1.0})) as bus, consuming(topic, seen.append):
+    with Bus(settings.model_copy(update={"kafka_timeout_s": 4.0})) as bus, consuming(topic, seen.append):
         bus.publish(topic, "a", ask(1))
-        until(lambda: seen)
+        wait_until(lambda: seen)
         with bus.replies(topic, "b", (Assembly,)) as replies:
             cluster.down()
             try:
@@ -55,27 +56,27 @@ def test_consumers_and_listeners_go_on_when_the_broker_is_back(cluster, settings
             finally:
                 cluster.up()
             bus.publish(topic, "b", ask(3))
-            assert replies.next(timeout_s=30) == ask(3)
-        until(lambda: ask(3) in seen)
+            assert replies.next(timeout_s=LIMIT_S) == ask(3)
+        wait_until(lambda: ask(3) in seen)
 
 
-def test_what_was_handled_during_an_outage_is_committed_afterwards(cluster, settings, bus, topic, consuming, until):
+def test_what_was_handled_during_an_outage_is_committed_afterwards(cluster, settings, bus, topic, consuming):
     begun, release, seen = threading.Event(), threading.Event(), []
 
     def handle(message):
         begun.set()
-        release.wait(30)
+        release.wait(LIMIT_S)
         seen.append(message)
 
     bus.publish(topic, "a", ask(1))
     onlooker = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, api_version=API_VERSION, group_id=topic, enable_auto_commit=False)
     with consuming(topic, handle, session_s=30.0):
-        begun.wait(30)
+        begun.wait(LIMIT_S)
         cluster.down()
         release.set()
-        until(lambda: seen)
+        wait_until(lambda: seen)
         cluster.up()
-        until(lambda: any(onlooker.committed(TopicPartition(topic, partition), timeout_ms=5000) == 1 for partition in range(4)))
+        wait_until(lambda: any(onlooker.committed(TopicPartition(topic, partition), timeout_ms=5000) == 1 for partition in range(4)))
     onlooker.close()
     assert seen == [ask(1)]
 
@@ -93,10 +94,10 @@ def test_the_embedded_broker_carries_a_request_and_its_reply():
         try:
             with bus.replies("results", "job-1", (JobResult,)) as replies:
                 bus.publish("requests", "job-1", ask(1))
-                assert replies.next(timeout_s=30) == JobResult(job="job-1", state="done")
+                assert replies.next(timeout_s=LIMIT_S) == JobResult(job="job-1", state="done")
         finally:
             stop.set()
-            server.join(30)
+            server.join(LIMIT_S)
         assert not server.is_alive()
 
 

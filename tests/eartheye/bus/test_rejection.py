@@ -6,6 +6,7 @@ import pytest
 
 from eartheye.contracts.messages import REJECTED, Assembly, JobRequest
 from eartheye.errors import PredictorUnavailable, RequestRejected
+from tests.waiting import LIMIT_S, wait_until
 
 
 def ask(number):
@@ -29,13 +30,13 @@ HOSTILE = {
 }
 
 
-def test_what_cannot_be_read_is_recorded_with_reason_and_place(topic, consuming, until, send_raw, rejected):
+def test_what_cannot_be_read_is_recorded_with_reason_and_place(topic, consuming, send_raw, rejected):
     seen = []
     for value, _ in HOSTILE.values():
         send_raw(topic, value, b"\xff\x00same")
     send_raw(topic, ask(5).model_dump_json().encode(), b"\xff\x00same")
     with consuming(topic, seen.append):
-        until(lambda: seen)
+        wait_until(lambda: seen)
     letters = rejected(topic, len(HOSTILE))
     assert seen == [ask(5)]
     assert [letter.offset for letter in letters] == list(range(len(HOSTILE)))
@@ -46,7 +47,7 @@ def test_what_cannot_be_read_is_recorded_with_reason_and_place(topic, consuming,
         assert (letter.attempts, letter.group) == (0, topic), name
 
 
-def test_a_handler_that_fails_for_a_while_is_tried_again(bus, topic, consuming, until):
+def test_a_handler_that_fails_for_a_while_is_tried_again(bus, topic, consuming):
     tries = []
 
     def handle(message):
@@ -56,11 +57,11 @@ def test_a_handler_that_fails_for_a_while_is_tried_again(bus, topic, consuming, 
 
     bus.publish(topic, "a", ask(1))
     with consuming(topic, handle):
-        until(lambda: len(tries) == 3)
+        wait_until(lambda: len(tries) == 3)
     assert tries == [ask(1)] * 3
 
 
-def test_an_outage_is_waited_for_longer_than_a_failure(bus, topic, consuming, until, rejected):
+def test_an_outage_is_waited_for_longer_than_a_failure(bus, topic, consuming, rejected):
     tries = []
 
     def handle(message):
@@ -71,12 +72,12 @@ def test_an_outage_is_waited_for_longer_than_a_failure(bus, topic, consuming, un
     bus.publish(topic, "a", ask(1))
     bus.publish(topic, "a", ask(2))
     with consuming(topic, handle):
-        until(lambda: len(tries) == 9)
+        wait_until(lambda: len(tries) == 9)
     assert tries == [ask(1)] * 8 + [ask(2)]
     assert rejected(topic, 0) == []
 
 
-def test_a_message_that_keeps_failing_is_given_up_and_the_next_goes_on(bus, topic, consuming, until, rejected):
+def test_a_message_that_keeps_failing_is_given_up_and_the_next_goes_on(bus, topic, consuming, rejected):
     seen = []
 
     def handle(message):
@@ -87,7 +88,7 @@ def test_a_message_that_keeps_failing_is_given_up_and_the_next_goes_on(bus, topi
     bus.publish(topic, "a", ask(1))
     bus.publish(topic, "a", ask(2))
     with consuming(topic, handle):
-        until(lambda: seen)
+        wait_until(lambda: seen)
     (letter,) = rejected(topic, 1)
     assert letter.reason == "failed 3 times; last: OSError: the store is away"
     assert (letter.attempts, letter.offset) == (3, 0)
@@ -107,7 +108,7 @@ def test_a_refused_request_is_not_tried_again(bus, topic, consuming, rejected):
     assert (letter.reason, letter.attempts, tries) == ("outside the allowed roots", 1, [ask(1)])
 
 
-def test_what_ends_the_worker_ends_the_consumer_and_the_message_stays(bus, topic, consuming, until):
+def test_what_ends_the_worker_ends_the_consumer_and_the_message_stays(bus, topic, consuming):
     reached = threading.Event()
 
     def leave(_):
@@ -116,20 +117,20 @@ def test_what_ends_the_worker_ends_the_consumer_and_the_message_stays(bus, topic
 
     bus.publish(topic, "a", ask(1))
     with pytest.raises(SystemExit), consuming(topic, leave):
-        reached.wait(30)
+        reached.wait(LIMIT_S)
     seen = []
     with consuming(topic, seen.append):
-        until(lambda: seen)
+        wait_until(lambda: seen)
     assert seen == [ask(1)]
 
 
-def test_a_dead_letter_that_cannot_be_read_does_not_breed(bus, consuming, until, send_raw, rejected):
+def test_a_dead_letter_that_cannot_be_read_does_not_breed(bus, consuming, send_raw, rejected):
     send_raw(REJECTED, b"junk")
     for number in range(8):
         bus.publish(REJECTED, str(number), ask(number))
     seen = []
     with consuming(REJECTED, seen.append, group="reads-dead-letters"):
-        until(lambda: len(seen) == 8)
+        wait_until(lambda: len(seen) == 8)
     assert rejected(REJECTED, 0) == []
 
 

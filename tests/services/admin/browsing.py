@@ -6,8 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import LIMIT_S, wait_until
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install Debian's package chromium")
-WAIT_MS = 90_000
 
 
 @dataclass(frozen=True)
@@ -43,20 +42,23 @@ def served(role: str, root: Path) -> Iterator[Served]:
         command = [sys.executable, "-m", "services.cli.main", "serve", role]
         process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, "EARTHEYE_ADMIN_PORT": str(port)})
     try:
-        for _ in range(900):
-            if process.poll() is not None:
-                pytest.fail((root / "serve.err").read_text())
-            try:
-                urllib.request.urlopen(f"{address}/v1/health/live", timeout=1).close()
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
+        wait_until(lambda: process.poll() is not None or lives(address))
+        assert process.poll() is None, (root / "serve.err").read_text()
         keys = re.findall(r"ek_first_[0-9a-f]{64}", output.read_text())
         assert len(keys) == 1
         yield Served(root, address, keys[0])
     finally:
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(LIMIT_S) == 0
+
+
+def lives(address: str) -> bool:
+    """Say whether the service answers."""
+    try:
+        urllib.request.urlopen(f"{address}/v1/health/live", timeout=10).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -72,7 +74,7 @@ def chromium() -> Iterator[Any]:
 def visiting(browser: Any, place: Served) -> Iterator[Any]:
     """Open a page as a fresh visitor; no request may go to another host."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(WAIT_MS)
+    context.set_default_timeout(1000 * LIMIT_S)
     page, asked = context.new_page(), list[str]()
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda opened: asked.append(opened.url))

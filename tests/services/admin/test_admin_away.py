@@ -20,6 +20,7 @@ from services.inference.config import PlannerConfig
 from services.inference.planner import Planner
 from tests.services.admin.conftest import embedded_parts
 from tests.services.inference.place import write_package, write_scene
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_a_cancel_holds_while_the_bus_is_away_and_is_told_when_it_is_back(client
     assert client.post("/v1/jobs/patient/cancel").json()["type"] == "urn:eartheye:problem:job-rests"
     with Bus(settings.load()) as bus, bus.replies(JOB_RESULTS, "patient", (JobResult,)) as replies:
         Planner(bus, connect(settings.load()), resolve, settings.load(), PlannerConfig()).see_to_jobs()
-        assert (replies.next(30).state, client.get("/v1/jobs/patient").json()["state"]) == ("cancelled", "cancelled")
+        assert (replies.next(LIMIT_S).state, client.get("/v1/jobs/patient").json()["state"]) == ("cancelled", "cancelled")
 
 
 def test_a_redrive_holds_while_the_bus_is_away(client):

@@ -15,6 +15,7 @@ from services.admin.keys.store import create_key, revoke_key
 from services.admin.keys.tables import ApiKey
 from services.admin.roles import Role
 from services.inference.tables import Job
+from tests.waiting import LIMIT_S
 
 REQUEST = {"kind": "job-request/1", "scene": "scene.tif", "model": "landcover", "output": "map"}
 
@@ -120,6 +121,6 @@ def test_a_stream_too_many_is_told_and_a_client_that_leaves_makes_room(admin, jo
         leave.set()
         return [await first, second, await open_stream(leave, asyncio.Event())]
 
-    first, second, third = asyncio.run(asyncio.wait_for(ask(), 60))
+    first, second, third = asyncio.run(asyncio.wait_for(ask(), LIMIT_S))
     assert [answer[0]["status"] for answer in (first, second, third)] == [200, 503, 200]
     assert json.loads(second[1]["body"])["type"] == "urn:eartheye:problem:too-many-streams"

@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from tests.waiting import LIMIT_S
+
 
 @contextmanager
 def meet_before(engine: Engine, statement: str, parties: int) -> Iterator[None]:
     """Let nobody send a statement that begins with these words before all are about to: each has looked, and none has written."""
-    barrier = threading.Barrier(parties, timeout=30)
+    barrier = threading.Barrier(parties, timeout=LIMIT_S)
 
     def wait(connection: Any, cursor: Any, sent: str, *_: Any) -> None:
         if sent.startswith(statement):

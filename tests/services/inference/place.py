@@ -25,6 +25,7 @@ from services.inference.admission import ServedModel
 from services.inference.config import PlannerConfig
 from services.inference.worker import read_images
 from services.stack.broker import API_VERSION
+from tests.waiting import LIMIT_S
 
 CLASSES = tuple(ClassSpec(value=value, name=name, colour=colour) for value, name, colour in (
     (1, "forest", "#0a6b2a"), (3, "water", "#1f4fd1"), (4, "built up", "#d1331f"), (9, "other", "#aaaaaa")
@@ -141,7 +142,7 @@ def make_place(root: Path, broker: str) -> Place:
     settings = Settings(
         kafka_bootstrap=broker,
         kafka_api_version=API_VERSION,
-        kafka_timeout_s=10,
+        kafka_timeout_s=60,
         database_url=f"sqlite:///{root}/jobs.db",
         allowed_roots=(str(root),),
         job_work=str(root / "work"),
@@ -150,11 +151,11 @@ def make_place(root: Path, broker: str) -> Place:
     return Place(root, settings, {("landcover", "champion"): Served(1, serving.root, package.digest)}, package)
 
 
-def ask(bus: Bus, request: JobRequest, timeout_s: float = 60.0) -> JobResult:
+def ask(bus: Bus, request: JobRequest) -> JobResult:
     """Send a request and wait for its result, as a client does."""
     with bus.replies(JOB_RESULTS, request.job, (JobResult,)) as replies:
         bus.publish(JOB_REQUESTS, request.job, request)
-        return replies.next(timeout_s)
+        return replies.next(LIMIT_S)
 
 
 @contextmanager
@@ -167,5 +168,5 @@ def running(role: Callable[[threading.Event], None]) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(LIMIT_S)
         assert not thread.is_alive()

@@ -1,7 +1,6 @@
 """A job that is cancelled takes its blocks from nobody else who waits for them."""
 
 import threading
-import time
 
 from sqlalchemy import text
 
@@ -14,6 +13,7 @@ from services.inference.config import PlannerConfig
 from services.inference.outcomes import hold_work, is_held, release_work
 from services.schema.migrate import upgrade
 from tests.services.inference.by_hand import ByHand
+from tests.waiting import LIMIT_S, wait_until
 
 LOCK_WAITED_FOR = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
@@ -31,16 +31,13 @@ def test_a_job_cancelled_while_another_of_its_plan_is_planned_leaves_the_blocks_
             """The other job is about to run, and nobody can know it yet."""
             release_work(work)
             cancelling.start()
-            deadline = time.monotonic() + 30
             with by_hand.engine.connect() as connection:
-                while cancelling.is_alive() and not connection.execute(LOCK_WAITED_FOR).scalar():
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
+                wait_until(lambda: not cancelling.is_alive() or connection.execute(LOCK_WAITED_FOR).scalar())
 
         with monkeypatch.context() as patch:
             patch.setattr(planner, "release_work", cancel_meanwhile)
             by_hand.ask(own_place.request("other"))
-        cancelling.join(30)
+        cancelling.join(LIMIT_S)
         assert by_hand.result("one").state == "cancelled"
         assert not is_held(Folder(task.work))
         assert by_hand.finish("other").state == "done"

@@ -16,6 +16,7 @@ from services.inference.intake import note_request
 from services.inference.tables import Job, hold_job
 from services.schema.migrate import upgrade
 from tests.services.inference.at_once import meet_before
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -65,9 +66,9 @@ def test_a_job_that_somebody_holds_is_seen_by_the_next_as_it_was_left(engine):
             held = hold_job(session, "harbour", "asked")
             assert held is not None
             second = pool.submit(move_on)
-            assert waits.wait(30)
+            assert waits.wait(LIMIT_S)
             held.state = "cancelled"
-        assert second.result(30) is None
+        assert second.result(LIMIT_S) is None
 
 
 def test_of_two_requests_with_one_name_at_once_the_second_is_told(engine):

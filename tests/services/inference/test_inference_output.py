@@ -23,6 +23,7 @@ from services.inference.tables import Job
 from services.schema.migrate import upgrade
 from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import Place, write_scene
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_two_assemblers_do_not_write_to_one_folder_at_once(own_place, database_u
 
     def build_slowly(*arguments):
         building.set()
-        assert go_on.wait(30)
+        assert go_on.wait(LIMIT_S)
         return build_map(*arguments)
 
     with Bus(own_place.settings) as bus:
@@ -140,12 +141,12 @@ def test_two_assemblers_do_not_write_to_one_folder_at_once(own_place, database_u
         writer = threading.Thread(target=by_hand.assembler.handle, args=assemblies[:1])
         writer.start()
         try:
-            assert building.wait(30)
+            assert building.wait(LIMIT_S)
             with pytest.raises(OutputBusy, match="job 'second' waits"):
                 assembler.Assembler(bus, connect(own_place.settings)).handle(assemblies[1])
         finally:
             go_on.set()
-            writer.join(30)
+            writer.join(LIMIT_S)
         by_hand.assembler.handle(assemblies[1])
         assert [by_hand.result(job).state for job in ("first", "second")] == ["done", "failed"]
         assert "made from another input" in by_hand.result("second").reason

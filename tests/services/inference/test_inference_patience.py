@@ -15,6 +15,7 @@ from services.inference.outcomes import read_outcome
 from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import QUICK, Place
 from tests.services.inference.roles import inference_service
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_version_that_nobody_deploys_any_more_does_not_hold_up_other_jobs(own_
     ):
         bus.publish(JOB_REQUESTS, "gone", own_place.request("gone"))
         bus.publish(JOB_REQUESTS, "newer", own_place.request("newer", alias="newer"))
-        assert newer.next(60).state == "done"
-        result = gone.next(60)
+        assert newer.next(LIMIT_S).state == "done"
+        result = gone.next(LIMIT_S)
     assert (result.state, result.blocks_failed) == ("failed", 12)
     assert "12 of 12 blocks failed, first r0000c0000: Triton cannot run 'landcover-v1'" in result.reason

@@ -26,6 +26,7 @@ from tests.services.inference.by_hand import ByHand
 from tests.services.inference.place import QUICK, Place, running
 from tests.services.inference.roles import inference_service
 from tests.services.inference.slow_worker import start_slow_worker
+from tests.waiting import LIMIT_S
 
 
 def start_worker(settings: Settings) -> subprocess.Popen[bytes]:
@@ -61,14 +62,14 @@ def test_a_killed_worker_leaves_a_job_that_another_finishes_with_the_same_map(ow
                 assert workers[0].poll() is None
                 time.sleep(0.05)
             workers[0].send_signal(signal.SIGKILL)
-            workers[0].wait(10)
+            workers[0].wait(LIMIT_S)
             caught = blocks_ended(own_place)
             workers.append(start_worker(own_place.settings))
-            result = replies.next(120)
+            result = replies.next(LIMIT_S)
         finally:
             for worker in workers:
                 worker.kill()
-                worker.wait(10)
+                worker.wait(LIMIT_S)
     assert caught < 12
     assert (result.state, result.blocks_done, result.blocks_empty) == ("done", 11, 1)
     with rasterio.open(own_place.root / "maps" / "killed" / "map.tif") as map_:

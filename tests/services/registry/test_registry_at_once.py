@@ -15,13 +15,14 @@ from services.registry.reconcile import reconcile
 from services.registry.standing import decisions, standing
 from tests.services.registry.promoting import POLICY, aliases, champions, granted
 from tests.services.registry_candidate import make_candidate
+from tests.waiting import LIMIT_S
 
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(engine, model, versions, monkeypatch):
     both_have_looked = threading.Barrier(2)
 
     def look_together(*arguments):
-        both_have_looked.wait(60)
+        both_have_looked.wait(LIMIT_S)
         return judge(*arguments)
 
     monkeypatch.setattr(decide, "judge", look_together)

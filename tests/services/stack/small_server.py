@@ -5,6 +5,7 @@ import sys
 
 from services.stack.place import LOOPBACK, Place, free_port
 from services.stack.server import Launch, Server
+from tests.waiting import LIMIT_S
 
 LISTEN = """
 import os, socket, sys
@@ -18,13 +19,13 @@ while True:
 def answers(port: int) -> bool:
     """Return whether anybody takes a connection there."""
     try:
-        socket.create_connection((LOOPBACK, port), timeout=1).close()
+        socket.create_connection((LOOPBACK, port), timeout=10).close()
     except OSError:
         return False
     return True
 
 
-def small_server(name: str = "small", script: str = LISTEN, needs: tuple[str, ...] = (), limit_s: float = 20.0) -> Server:
+def small_server(name: str = "small", script: str = LISTEN, needs: tuple[str, ...] = (), limit_s: float = LIMIT_S) -> Server:
     """Return a server that runs a program of Python with its port as the argument, and its password in SECRET."""
 
     def prepare(place: Place) -> Launch:

@@ -23,6 +23,7 @@ from services.stack.process import PID_FILE
 from services.stack.server import Launch, Server
 from services.stack.supervisor import stop_all
 from tests.services.stack.small_server import small_server
+from tests.waiting import LIMIT_S
 
 
 def unavailable(place: Place) -> Launch:
@@ -83,7 +84,7 @@ def test_a_command_that_waits_for_another_says_so(place):
             while not said:
                 assert not done.done()
                 time.sleep(0.01)
-        done.result(20)
+        done.result(LIMIT_S)
         with place.alone():
             pass
     assert [line["event"] for line in said] == ["another command is at work on this stack, waiting for its end"]

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,15 @@ from services.stack.place import free_port, is_free
 from services.stack.process import PID_FILE, noted, start
 from services.stack.supervisor import look, start_all, stop_all
 from tests.services.stack.small_server import LISTEN, answers, small_server
+from tests.waiting import LIMIT_S, wait_until
 
-THREADS_THAT_END_LATER = """
-import ctypes, socket, sys, threading, time
+LAST_THREAD = """
+import ctypes, os, socket, sys, threading, time
+def work():
+    while not os.path.exists("go"):
+        time.sleep(0.01)
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-threading.Thread(target=time.sleep, args=(2.0,)).start()
+threading.Thread(target=work).start()
 ctypes.CDLL(None).syscall(60, 0)  # exit of the first thread alone
 """
 END_AT_THE_FIRST_START = (
@@ -38,7 +41,7 @@ if not seen.exists():
 def test_what_has_died_is_started_again_where_it_was(up, place):
     server = small_server()
     (first,) = up(server)
-    noted(place.folder("small")).end(signal.SIGKILL, 10)
+    noted(place.folder("small")).end(signal.SIGKILL, LIMIT_S)
     assert look(server, place).state == "died"
     (second,) = up(server)
     assert (second.state, second.address) == ("started", first.address)
@@ -69,7 +72,7 @@ def test_a_server_that_dies_while_the_others_come_up_is_named(up, place):
 def test_after_a_crash_a_start_that_fails_is_tried_again(up, place, monkeypatch):
     monkeypatch.setattr("services.stack.supervisor.PAUSE_S", 0.1)
     (first,) = up(small_server())
-    noted(place.folder("small")).end(signal.SIGKILL, 10)
+    noted(place.folder("small")).end(signal.SIGKILL, LIMIT_S)
     (second,) = up(small_server(script=END_AT_THE_FIRST_START))
     assert (second.state, second.address) == ("started", first.address)
     assert "something of the one before is still there" in (place.folder("small") / "log").read_text()
@@ -79,14 +82,12 @@ def test_children_that_outlive_a_killed_server_are_ended_before_it_starts_again(
     server = small_server(script=f"import os\nif os.fork(): os.wait()\n{LISTEN}")
     (first,) = up(server)
     os.kill(first.pid, signal.SIGKILL)
-    while look(server, place).state != "died":
-        time.sleep(0.01)
+    wait_until(lambda: look(server, place).state == "died")
     assert answers(place.ports["small"])
     (second,) = up(server)
     assert (second.state, second.address, second.words) == ("started", first.address, "")
     os.kill(second.pid, signal.SIGKILL)
-    while look(server, place).state != "died":
-        time.sleep(0.01)
+    wait_until(lambda: look(server, place).state == "died")
     (ended,) = stop_all([server], place, lambda finding: None)
     assert ended.state == "stopped"
     assert not answers(place.ports["small"])
@@ -94,12 +95,10 @@ def test_children_that_outlive_a_killed_server_are_ended_before_it_starts_again(
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call is that of x86-64")
 def test_a_remnant_holds_its_port_until_its_last_thread_has_ended(up, place):
-    threads = THREADS_THAT_END_LATER.replace("2.0", "60")
-    server = small_server(script=f"import os\nif os.fork(): os.wait()\n{threads}")
+    server = small_server(script=f"import os\nif os.fork(): os.wait()\n{LAST_THREAD}")
     (first,) = up(server)
     os.kill(first.pid, signal.SIGKILL)
-    while look(server, place).state != "died":
-        time.sleep(0.01)
+    wait_until(lambda: look(server, place).state == "died")
     (second,) = up(small_server())
     assert (second.state, second.address) == ("started", first.address)
 
@@ -108,14 +107,14 @@ def test_a_remnant_holds_its_port_until_its_last_thread_has_ended(up, place):
 def test_a_process_is_alive_until_its_last_thread_has_ended(place):
     port = free_port()
     place.folder("small").mkdir(parents=True)
-    command = [sys.executable, "-S", "-c", THREADS_THAT_END_LATER, str(port)]
+    command = [sys.executable, "-S", "-c", LAST_THREAD, str(port)]
     running = start(command, {}, place.folder("small"), place.root / "log")
     while Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         assert running.is_alive()
     assert running.is_alive()
     assert not is_free(port)
-    while running.is_alive():
-        time.sleep(0.01)
+    (place.folder("small") / "go").touch()
+    wait_until(lambda: not running.is_alive())
     assert is_free(port)
 
 

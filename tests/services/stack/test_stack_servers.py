@@ -4,7 +4,6 @@ import os
 import secrets
 import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -27,9 +26,11 @@ from services.schema.migrate import status, upgrade
 from services.stack.local_stack import read_environment, servers
 from services.stack.process import noted
 from services.stack.supervisor import look, start_all
+from tests.servers.stack import patient
 from tests.services.inference.place import Place as InferencePlace
 from tests.services.inference.place import running, write_package, write_scene
 from tests.services.inference.slow_worker import start_slow_worker
+from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.server
 QUICK = PlannerConfig(block_px=64, tick_s=0.05, resend_s=5)
@@ -71,11 +72,8 @@ def blocks_ended(settings: Settings) -> int:
 
 def wait_for_blocks(settings: Settings, worker: subprocess.Popen[bytes]) -> None:
     """Return when the worker is in the midst of a job's blocks."""
-    deadline = time.monotonic() + 120
-    while blocks_ended(settings) < 2:
-        assert worker.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: worker.poll() is not None or blocks_ended(settings) >= 2)
+    assert worker.poll() is None
 
 
 def run_job(settings: Settings, job: str, disturb) -> JobResult:
@@ -90,11 +88,11 @@ def run_job(settings: Settings, job: str, disturb) -> JobResult:
         workers = [start_slow_worker()]
         try:
             disturb(workers)
-            return replies.next(180)
+            return replies.next(LIMIT_S)
         finally:
             for worker in workers:
                 worker.kill()
-                worker.wait(10)
+                worker.wait(LIMIT_S)
 
 
 def content(job: str) -> tuple[str, str]:
@@ -137,10 +135,10 @@ def test_a_killed_worker_and_a_killed_broker_change_no_byte(stack, model, undist
     def kill_worker_and_broker(workers):
         wait_for_blocks(settings, workers[0])
         workers[0].send_signal(signal.SIGKILL)
-        workers[0].wait(10)
+        workers[0].wait(LIMIT_S)
         os.kill(noted(stack.folder("kafka")).pid, signal.SIGKILL)
         caught.append(blocks_ended(settings))
-        assert {finding.state for finding in start_all(servers(), stack, lambda finding: None)} == {"running", "started"}
+        assert {finding.state for finding in start_all(patient(servers()), stack, lambda finding: None)} == {"running", "started"}
         workers.append(start_slow_worker())
 
     result = run_job(settings, job, kill_worker_and_broker)
@@ -167,7 +165,7 @@ def test_a_killed_object_store_and_a_killed_database_change_no_byte(stack, model
         caught.append(blocks_ended(settings))
         for server in ("minio", "postgres"):
             os.kill(noted(stack.folder(server)).pid, signal.SIGKILL)
-        findings = start_all(servers(), stack, lambda finding: None)
+        findings = start_all(patient(servers()), stack, lambda finding: None)
         assert {finding.server for finding in findings if finding.state == "started"} == {"minio", "postgres"}
         assert workers[0].poll() is None
 
@@ -211,11 +209,11 @@ def test_a_server_that_is_down_is_named_and_comes_back_with_its_data(stack, vari
     kept = secrets.token_hex(4)
     with engine.begin() as connection:
         connection.execute(text(f"CREATE TABLE kept_{kept} AS SELECT 7 AS number"))
-    noted(stack.folder("postgres")).end(signal.SIGKILL, 10)
+    noted(stack.folder("postgres")).end(signal.SIGKILL, LIMIT_S)
     with pytest.raises(ServerNotStarted, match=r"not there: postgres \(died\).*; run `eartheye stack up`"):
         check_servers(stack.root, variables)
     engine.dispose()
-    assert {finding.state for finding in start_all(servers(), stack, lambda finding: None)} == {"running", "started"}
+    assert {finding.state for finding in start_all(patient(servers()), stack, lambda finding: None)} == {"running", "started"}
     with engine.connect() as connection:
         assert connection.scalar(text(f"SELECT number FROM kept_{kept}")) == 7
     engine.dispose()

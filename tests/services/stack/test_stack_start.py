@@ -13,8 +13,9 @@ from services.stack import kafka
 from services.stack.place import LOOPBACK, Place, free_port
 from services.stack.process import PID_FILE, noted, start, start_mark
 from services.stack.server import Launch
-from services.stack.supervisor import look, start_all, stop_all
+from services.stack.supervisor import last_words, look, start_all, stop_all
 from tests.services.stack.small_server import small_server
+from tests.waiting import wait_until
 
 SAY_AND_END = "import sys; print('the disk is on fire'); sys.exit(3)"
 SAY_AND_SLEEP = "import time; print('still thinking', flush=True); time.sleep(600)"
@@ -45,7 +46,13 @@ def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(up, place):
 
 
 def test_a_server_that_never_answers_is_ended(up, place):
-    (found,) = up(small_server(script=SAY_AND_SLEEP, limit_s=1.0))
+    server = small_server(script=SAY_AND_SLEEP, limit_s=1.0)
+
+    def is_ready(place: Place) -> bool:
+        wait_until(lambda: last_words(server, place))
+        return False
+
+    (found,) = up(dataclasses.replace(server, ready=is_ready))
     assert "did not answer within 1 s and was ended" in found.words
     assert "still thinking" in found.words
     assert noted(place.folder("small")) is None
