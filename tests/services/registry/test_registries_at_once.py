@@ -25,6 +25,7 @@ from services.registry.service import Registry
 from services.registry.standing import decision_on, standing
 from services.schema.migrate import upgrade
 from services.stack.broker import API_VERSION, embedded_broker
+from tests.waiting import wait_until
 
 MODELS = ("buildings", "landcover", "roads", "water")
 HOLDER = """
@@ -119,13 +120,6 @@ def decide(engine, model, version):
     """Grant a promotion without asking a gate."""
     seen = standing(engine, model)
     return record(engine, seen, new_decision(seen, "promotion", version, "pending", [], asked_by="test"), BY_CALL.granted)
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_one_at_a_time_has_the_turn(settings, engine):
