@@ -63,18 +63,11 @@ def aggregate_cells(data: str, catalogue: Catalogue, config: CellsConfig, cells:
         StoreFull: there is no room.
     """
     folder = Folder(data)
-    land_cover, elevation, regions = required(catalogue)
-    scenes = ground_of_scenes(folder, catalogue) if config.area == "footprints" else None
-    grid = EaseGrid(config.cell_km or catalogue.cell_km)
-    inputs = [bulk_of(folder, layer.path).sha256 for layer in (land_cover, elevation, regions)]
-    meaning = [land_cover.legend, land_cover.crs or "", regions.id, regions.name, str(grid.cell_km)]
-    meaning += [] if elevation.crs is None else [elevation.crs]
-    area = [] if scenes is None else [hashlib.sha256(shapely.to_wkb(scenes)).hexdigest()]
-    made_from = digest(CELLS_STEP, config, *inputs, *meaning, *area)
+    grid, scenes, made_from = identify_cells(folder, catalogue, config)
     if done := Cells.done(cells, made_from):
         return done
 
-    polygons = read_regions(folder, regions)
+    polygons = read_regions(folder, required(catalogue)[2])
     left_out: dict[str, int] = {}
     count, met = 0, np.zeros(0, np.int64)
     with (
@@ -91,11 +84,7 @@ def aggregate_cells(data: str, catalogue: Catalogue, config: CellsConfig, cells:
             for reason, number in reasons.items():
                 left_out[reason] = left_out.get(reason, 0) + number
         if count == 0:
-            why = ", ".join(f"{number} {reason}" for reason, number in left_out.items() if number) or "the area holds no cell's centre"
-            raise EmptyArea(
-                f"no cell of {grid.cell_km} km is left to draw from ({why}): widen the area, choose a finer cell_km, or give layers "
-                "that cover it"
-            )
+            raise no_cell_left(grid, left_out)
     title_of = dict(zip(polygons["number"], polygons["title"], strict=True))
     return Cells(
         made_from=made_from,
@@ -105,6 +94,26 @@ def aggregate_cells(data: str, catalogue: Catalogue, config: CellsConfig, cells:
         regions={int(number): title_of[number] for number in met},
         left_out={reason: number for reason, number in left_out.items() if number},
     ).finish(cells)
+
+
+def identify_cells(data: Folder, catalogue: Catalogue, config: CellsConfig) -> tuple[EaseGrid, shapely.Geometry | None, str]:
+    """Return the grid, the ground that cells are wanted on (None for all of it), and the digest of what decides the cells."""
+    land_cover, elevation, regions = required(catalogue)
+    scenes = ground_of_scenes(data, catalogue) if config.area == "footprints" else None
+    grid = EaseGrid(config.cell_km or catalogue.cell_km)
+    inputs = [bulk_of(data, layer.path).sha256 for layer in (land_cover, elevation, regions)]
+    meaning = [land_cover.legend, land_cover.crs or "", regions.id, regions.name, str(grid.cell_km)]
+    meaning += [] if elevation.crs is None else [elevation.crs]
+    area = [] if scenes is None else [hashlib.sha256(shapely.to_wkb(scenes)).hexdigest()]
+    return grid, scenes, digest(CELLS_STEP, config, *inputs, *meaning, *area)
+
+
+def no_cell_left(grid: EaseGrid, left_out: dict[str, int]) -> EmptyArea:
+    """Return the error that says why there is no cell at all; `left_out` are cells by reason."""
+    why = ", ".join(f"{number} {reason}" for reason, number in left_out.items() if number) or "the area holds no cell's centre"
+    return EmptyArea(
+        f"no cell of {grid.cell_km} km is left to draw from ({why}): widen the area, choose a finer cell_km, or give layers that cover it"
+    )
 
 
 def sample_sites(cells: Folder, config: SamplerConfig, sites: Folder) -> Sites:
