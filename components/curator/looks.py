@@ -57,17 +57,7 @@ def look_at(tiles: TileSet, chosen: NDArray[np.int64], folder: Folder, made_from
             table = pq.read_table(file)
         return Looks(*(np.stack(table[name].to_numpy()) for name in ("descriptor", "thumbnail")))
 
-    def look(tile: int) -> Description:
-        pixels, valid = tiles.image(tile)
-        sensor = tiles.sensor(tile)
-        channels = pixels[select_bands(sensor.bands, sensor.channels)]
-        seen = describe(normalise(channels, valid, tiles.image_spec(sensor.name)), valid)
-        advance()
-        return seen
-
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="looks") as pool:
-        seen = list(pool.map(look, chosen.tolist()))
-    looks = Looks(np.stack([one.descriptor for one in seen]), np.stack([one.thumbnail for one in seen]))
+    looks = look(tiles, chosen, advance)
     columns = {
         "tile": pa.array(chosen, pa.int64()),
         "descriptor": pa.array(list(looks.descriptors), pa.list_(pa.float32())),
@@ -77,3 +67,25 @@ def look_at(tiles: TileSet, chosen: NDArray[np.int64], folder: Folder, made_from
         pq.write_table(pa.table(columns), file)
     ShardLooks(made_from=made_from, table=folder.bulk("looks.parquet")).finish(folder)
     return looks
+
+
+def look(tiles: TileSet, chosen: NDArray[np.int64], advance: Advance) -> Looks:
+    """Return what tiles look like.
+
+    Args:
+        tiles: all tiles.
+        chosen: (N,) those to look at.
+        advance: is told of each tile.
+    """
+
+    def look_at_one(tile: int) -> Description:
+        pixels, valid = tiles.image(tile)
+        sensor = tiles.sensor(tile)
+        channels = pixels[select_bands(sensor.bands, sensor.channels)]
+        seen = describe(normalise(channels, valid, tiles.image_spec(sensor.name)), valid)
+        advance()
+        return seen
+
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="looks") as pool:
+        seen = list(pool.map(look_at_one, chosen.tolist()))
+    return Looks(np.stack([one.descriptor for one in seen]), np.stack([one.thumbnail for one in seen]))

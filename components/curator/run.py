@@ -40,46 +40,65 @@ def curate(tiles: Folder, config: CuratorConfig, curated: Folder) -> Curated:
         NotEnoughTiles: nothing would be kept.
         ConflictingOutput: `curated` holds what another input or configuration made.
     """
-    made_from = digest(STEP, config, Tiles.read(tiles).digest)
+    made_from = identify(tiles, config)
     if done := Curated.done(curated, made_from):
         return done
 
     tile_set = TileSet(tiles)
-    table = tile_set.cut[["tile", "shard", "sensor", "site", "entropy_bit"]].assign(reason=poor(tile_set.cut, config), cluster=-1)
+    table = sort_out(tile_set, config)
     clusters = 0
     for sensor, rows, looks in _look(tile_set, table[table["reason"].isna()], curated, made_from):
         reasons, cluster_of = _decide(rows, looks, len(tile_set.sensors[sensor].channels), config)
         table.loc[rows.index, "reason"] = reasons
         table.loc[rows.index, "cluster"] = np.where(cluster_of < 0, -1, cluster_of + clusters)
         clusters += int(cluster_of.max()) + 1
-    kept = int(table["reason"].isna().sum())
-    dropped = table["reason"].value_counts().sort_index()
-    if not kept:
-        why = ", ".join(f"{count} x {reason}" for reason, count in dropped.items())
-        raise NotEnoughTiles(f"no tile would be kept ({why}): loosen the limits of the curator, or cut other tiles")
-
     with curated.create("curated.parquet") as file:
         pq.write_table(_decisions(table), file)
     return Curated(
         made_from=made_from,
         table=curated.bulk("curated.parquet"),
-        kept=kept,
-        dropped={str(reason): int(count) for reason, count in dropped.items()},
+        kept=int(table["reason"].isna().sum()),
+        dropped=dropped_of(table),
         clusters=clusters,
     ).finish(curated)
+
+
+def identify(tiles: Folder, config: CuratorConfig) -> str:
+    """Return the digest of what decides the decisions."""
+    return digest(STEP, config, Tiles.read(tiles).digest)
+
+
+def sort_out(tiles: TileSet, config: CuratorConfig) -> pd.DataFrame:
+    """Return a row for each tile that was cut, with the reason for which a poor one is dropped.
+
+    Raises:
+        NotEnoughTiles: all are poor. Of others some are always kept: the first of several copies, and a share of each type.
+    """
+    table = tiles.cut[["tile", "shard", "sensor", "site", "entropy_bit"]].assign(reason=poor(tiles.cut, config), cluster=-1)
+    if table["reason"].notna().all():
+        why = ", ".join(f"{count} x {reason}" for reason, count in dropped_of(table).items())
+        raise NotEnoughTiles(f"no tile would be kept ({why}): loosen the limits of the curator, or cut other tiles")
+    return table
+
+
+def dropped_of(table: pd.DataFrame) -> dict[str, int]:
+    """Return how many tiles are dropped, by reason."""
+    return {str(reason): int(count) for reason, count in table["reason"].value_counts().sort_index().items()}
+
+
+def parts_of(good: pd.DataFrame, curated: Folder) -> Iterator[tuple[pd.DataFrame, Folder]]:
+    """Yield the good tiles of each shard, and the folder that their looks go to."""
+    for shard, rows in good.groupby("shard"):
+        yield rows, curated / f"parts/{shard:05d}"
 
 
 def _look(tiles: TileSet, good: pd.DataFrame, curated: Folder, made_from: str) -> Iterator[tuple[str, pd.DataFrame, Looks]]:
     """Yield each sensor with its good tiles, in the order of their shards, and what they look like."""
     with progress_of("looking at tiles", len(good)) as advance:
         for sensor, of_sensor in good.groupby("sensor", sort=False):
-            shards = sorted(of_sensor["shard"].unique().tolist())
-            rows = [of_sensor[of_sensor["shard"] == shard] for shard in shards]
-            looks = [
-                look_at(tiles, some["tile"].to_numpy(), curated / f"parts/{shard:05d}", made_from, advance)
-                for shard, some in zip(shards, rows, strict=True)
-            ]
-            yield str(sensor), pd.concat(rows), Looks.joined(looks)
+            parts = list(parts_of(of_sensor, curated))
+            looks = [look_at(tiles, rows["tile"].to_numpy(), folder, made_from, advance) for rows, folder in parts]
+            yield str(sensor), pd.concat([rows for rows, _ in parts]), Looks.joined(looks)
 
 
 def _decide(rows: pd.DataFrame, looks: Looks, channels: int, config: CuratorConfig) -> tuple[NDArray[np.object_], NDArray[np.int32]]:
