@@ -60,7 +60,7 @@ def save(folder: Folder, made_from: str, step: int, state: dict[str, Any]) -> No
         step: steps done.
         state: tensors, numbers and text.
     """
-    place = folder / f"step-{step:08d}"
+    place = folder / name_of(step)
     with place.create(STATE) as file:
         torch.save(state, file)
     Checkpoint(made_from=made_from, step=step, state=place.bulk(STATE)).finish(place)
@@ -76,14 +76,29 @@ def newest(folder: Folder, made_from: str, device: torch.device) -> dict[str, An
         ConflictingOutput: the folder belongs to another training.
         CorruptBulk: the state is not what was written.
     """
+    if not (checkpoint := last(folder, made_from)):
+        return None
+    with (folder / name_of(checkpoint.step)).open(checkpoint.state) as file:
+        return torch.load(file, map_location=device, weights_only=True)
+
+
+def last(folder: Folder, made_from: str) -> Checkpoint | None:
+    """Return the manifest of the newest checkpoint, None where there is none.
+
+    Raises:
+        ConflictingOutput: the folder belongs to another training.
+    """
     if not (names := finished(folder)):
         return None
-    place = folder / names[-1]
-    checkpoint = Checkpoint.read(place)
+    checkpoint = Checkpoint.read(folder / names[-1])
     if checkpoint.made_from != made_from:
         raise ConflictingOutput(f"{folder.root} holds checkpoints of another training: choose another folder or remove it")
-    with place.open(checkpoint.state) as file:
-        return torch.load(file, map_location=device, weights_only=True)
+    return checkpoint
+
+
+def name_of(step: int) -> str:
+    """Return the folder of a checkpoint."""
+    return f"step-{step:08d}"
 
 
 def finished(folder: Folder) -> list[str]:

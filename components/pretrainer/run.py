@@ -76,14 +76,12 @@ def pretrain(
         ConflictingOutput: `checkpoint` or `backbone` belongs to another input or configuration.
     """
     given, selection = Tiles.read(tiles), Curated.read(curated)
-    network = json.dumps(asdict(SIZES[config.size]), sort_keys=True)  # the configuration has only the size's name
-    made_from = digest(STEP, config, network, given.digest, selection.digest)
+    made_from = identify(given, selection, config)
     if done := ModelPackage.done(backbone, made_from):
         return done
 
     tile_set = TileSet(tiles)
-    with curated.open(selection.table) as file:
-        chosen = choose_sites(tile_set, pq.read_table(file).to_pandas(), config.holdout)
+    chosen = open_sites(tile_set, curated, config)
     with run("pretrain", config, {"tiles": given.digest, "curated": selection.digest}) as tracked:
         training, history = train(tile_set, chosen, config, checkpoint, made_from, resources, tracked)
         if (spread := history["feature_std"].iloc[-1]) < COLLAPSED_STD:
@@ -115,6 +113,18 @@ def pretrain(
                 run_id=tracked.id,
             ),
         ).finish(backbone)
+
+
+def identify(given: Tiles, selection: Curated, config: PretrainConfig) -> str:
+    """Return the digest of what decides a training."""
+    network = json.dumps(asdict(SIZES[config.size]), sort_keys=True)  # the configuration has only the size's name
+    return digest(STEP, config, network, given.digest, selection.digest)
+
+
+def open_sites(tiles: TileSet, curated: Folder, config: PretrainConfig) -> PretrainingSites:
+    """Return the sites to learn from."""
+    with curated.open(Curated.read(curated).table) as file:
+        return choose_sites(tiles, pq.read_table(file).to_pandas(), config.holdout)
 
 
 def train(
