@@ -60,14 +60,13 @@ def finetune(tiles: Folder, backbone: Folder, config: FinetuneConfig, model: Fol
         ConflictingOutput: `model` holds what another input or configuration made.
     """
     given, base = Tiles.read(tiles), ModelPackage.read(backbone)
-    made_from = digest(STEP, config, given.digest, base.digest)
+    made_from = identify(given, base, config)
     if done := ModelPackage.done(model, made_from):
         return done
 
     tile_set = TileSet(tiles)
     network = load_backbone(backbone)
-    windows = choose_windows(tile_set, config.task, config.samples)
-    check_sensor(tile_set.sensors[windows.sensor], base.image)
+    windows = open_windows(tile_set, base, config)
     image = training_images(tile_set, windows)
     with run(f"finetune-{config.title}", config, {"title": config.title, "tiles": given.digest, "backbone": base.digest}) as tracked:
         fitted = fit(network, tile_set, windows, image, config, resources)
@@ -101,6 +100,18 @@ def finetune(tiles: Folder, backbone: Folder, config: FinetuneConfig, model: Fol
         ).finish(model)
 
 
+def identify(given: Tiles, base: ModelPackage, config: FinetuneConfig) -> str:
+    """Return the digest of what decides a task model."""
+    return digest(STEP, config, given.digest, base.digest)
+
+
+def open_windows(tiles: TileSet, base: ModelPackage, config: FinetuneConfig) -> Windows:
+    """Return the windows to learn from, once their tiles fit the backbone."""
+    windows = choose_windows(tiles, config.task, config.samples)
+    check_sensor(tiles.sensors[windows.sensor], base.image)
+    return windows
+
+
 def fit(
     backbone: VisionTransformer,
     tiles: TileSet,
@@ -119,17 +130,20 @@ def fit(
         config: of the head.
         resources: device and threads.
     """
-    torch.manual_seed(config.seed)
     classes = len(windows.classes)
-    model: SceneClassifier | Segmenter = (
-        SceneClassifier(backbone, LinearHead(backbone.spec.dim, classes))
-        if config.task == "scenes"
-        else Segmenter(backbone, UperNet(backbone.spec.dim, classes, config.head_width, config.head_finest))
-    )
+    model = with_head(backbone, classes, config)
     train, validation = windows.rows("train"), windows.rows("validation")
     features = encode(model, tiles, windows, windows.rows("train", "validation"), image, config.precision, resources)
     targets = targets_of(tiles, windows, config)
     return Fitted(model, fit_head(model, features, targets, train, validation, classes, config, resources))
+
+
+def with_head(backbone: VisionTransformer, classes: int, config: FinetuneConfig) -> SceneClassifier | Segmenter:
+    """Return a backbone with an untrained head for so many classes."""
+    torch.manual_seed(config.seed)
+    if config.task == "scenes":
+        return SceneClassifier(backbone, LinearHead(backbone.spec.dim, classes))
+    return Segmenter(backbone, UperNet(backbone.spec.dim, classes, config.head_width, config.head_finest))
 
 
 def targets_of(tiles: TileSet, windows: Windows, config: FinetuneConfig) -> NDArray[np.uint8 | np.int64]:
