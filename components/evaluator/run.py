@@ -51,14 +51,12 @@ def evaluate_backbone(
         ConflictingOutput: `report` holds what another input or configuration made.
     """
     given, package = Tiles.read(tiles), ModelPackage.read(backbone)
-    made_from = digest(STEP, config, given.digest, package.digest)
+    made_from = identify(given, package, config)
     if done := Report.done(report, made_from):
         return done
 
     tile_set, network = TileSet(tiles), load_backbone(backbone)
-    windows = choose_windows(tile_set, "scenes", config.samples)
-    check_sensor(tile_set.sensors[windows.sensor], package.image)
-    check_test(windows)
+    windows = open_scenes(tile_set, package, config)
     image = training_images(tile_set, windows)
     with run(f"evaluate-{package.title}", config, {"tiles": given.digest, "model": package.digest}) as tracked:
         judged = [
@@ -114,21 +112,16 @@ def evaluate_task(tiles: Folder, model: Folder, config: EvaluatorConfig, report:
         ConflictingOutput: `report` holds what another input or configuration made.
     """
     given, package = Tiles.read(tiles), ModelPackage.read(model)
-    made_from = digest(STEP, config, given.digest, package.digest)
+    made_from = identify(given, package, config)
     if done := Report.done(report, made_from):
         return done
-    if given.digest != package.provenance.trained_on[0]:
-        raise InvalidConfig(
-            f"{tiles.root} are not the tiles that {model.root} was trained on, so that its split says nothing of them: give those"
-        )
 
-    tile_set, trained, training = TileSet(tiles), load_task_model(model), training_of(model)
-    windows = choose_windows(tile_set, training.task, training.samples)
-    check_test(windows)
+    trial = open_trial(tiles, model, config, resources)
+    tile_set, windows, training = trial.tiles, trial.windows, trial.training
     judge = judge_segmentation if training.task == "segmentation" else judge_scenes
     metrics = ("miou", "oa") if training.task == "segmentation" else ("oa",)
     with run(f"evaluate-{package.title}", config, {"tiles": given.digest, "model": package.digest}) as tracked:
-        judged, drawn = judge(Trial(tile_set, windows, trained, package, training, config, resources))
+        judged, drawn = judge(trial)
         scores = scores_of(judged, metrics, config)
         for score in scores:
             tracked.metric(f"{package.title}/{score.model}/{score.protocol}/{score.metric}", score.value)
@@ -154,6 +147,32 @@ def evaluate_task(tiles: Folder, model: Folder, config: EvaluatorConfig, report:
             notes=notes,
             pictures=keep(report, drawn),
         ).finish(report)
+
+
+def identify(given: Tiles, package: ModelPackage, config: EvaluatorConfig) -> str:
+    """Return the digest of what decides a report."""
+    return digest(STEP, config, given.digest, package.digest)
+
+
+def open_scenes(tiles: TileSet, package: ModelPackage, config: EvaluatorConfig) -> Windows:
+    """Return the labelled scenes that a backbone is judged on, once they fit it."""
+    windows = choose_windows(tiles, "scenes", config.samples)
+    check_sensor(tiles.sensors[windows.sensor], package.image)
+    check_test(windows)
+    return windows
+
+
+def open_trial(tiles: Folder, model: Folder, config: EvaluatorConfig, resources: Resources) -> Trial:
+    """Return a task model and the windows that it is judged on, once these are those of its split."""
+    tile_set, package = TileSet(tiles), ModelPackage.read(model)
+    if tile_set.manifest.digest != package.provenance.trained_on[0]:
+        raise InvalidConfig(
+            f"{tiles.root} are not the tiles that {model.root} was trained on, so that its split says nothing of them: give those"
+        )
+    trained, training = load_task_model(model), training_of(model)
+    windows = choose_windows(tile_set, training.task, training.samples)
+    check_test(windows)
+    return Trial(tile_set, windows, trained, package, training, config, resources)
 
 
 def training_of(model: Folder) -> FinetuneConfig:
