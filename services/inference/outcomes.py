@@ -31,6 +31,11 @@ def read_outcome(work: Folder, block: str) -> BlockOutcome | None:
     return BlockOutcome.model_validate_json(data) if data is not None else None
 
 
+def ended_blocks(work: Folder) -> set[str]:
+    """Return the blocks that have an outcome."""
+    return {name.removeprefix("outcomes/").removesuffix(".json") for name in work.list("outcomes/")}
+
+
 def forget_outcome(work: Folder, block: str) -> None:
     """Remove an outcome and what was tried, so that the block can be mapped again."""
     for attempt in list(work.list(f"attempts/{block}/")):
