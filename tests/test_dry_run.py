@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 import eartheye.tracking
 from eartheye.contracts import Cells
@@ -14,7 +15,10 @@ from eartheye.grid import EaseGrid
 from eartheye.settings import load
 from eartheye.store import Folder
 from services.cli.main import command_line
+from tests.components.sampler_data import Data
 from tests.components.tiler_data import files_below, write_data, write_sites
+from tests.components.tiny_tiles import write_tiles
+from tests.components.tracked import own_mlflow
 from tests.services.inference.place import make_place
 
 
@@ -25,6 +29,14 @@ def allowed(tmp_path, monkeypatch):
     load.cache_clear()
     yield tmp_path
     load.cache_clear()
+
+
+@pytest.fixture
+def mlflow(tmp_path_factory):
+    """An MLflow of the test's own, and the directory that it and the cache lie in."""
+    directory = tmp_path_factory.mktemp("mlflow")
+    with own_mlflow(directory):
+        yield directory
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -80,11 +92,62 @@ def test_tiles_that_would_be_rejected_are_told(tmp_path: Path, capsys):
     )
 
 
+def test_cells_are_counted_not_described(tmp_path: Path, capsys):
+    catalogue = Data(tmp_path).catalogue
+    (tmp_path / "catalogue.yaml").write_text(yaml.safe_dump(catalogue.model_dump(mode="json", exclude_defaults=True)))
+    command = ("cells", tmp_path, tmp_path / "cells")
+    before = files_below(tmp_path)
+    told = said(capsys, *command, "--dry-run")
+    assert files_below(tmp_path) == before
+    assert told.startswith("cells of 1 km to describe: ")
+    assert told.endswith(f"(h:mm:ss); in {tmp_path / 'cells'} nothing was written")
+    assert "tried: none; about " in told
+    assert numbers(said(capsys, *command))[0] == numbers(told)[1]
+    assert said(capsys, *command, "--dry-run") == f"all cells are described; in {tmp_path / 'cells'} nothing was written"
+
+
+def test_a_backbone_and_what_is_made_of_it_are_counted_not_trained(tmp_path: Path, mlflow: Path, capsys):
+    tiles, curated = write_tiles(tmp_path / "tiles", sites=16, quarters=2), tmp_path / "curated"
+    labels = ("--samples.label-set", "cover", "--samples.input-px", "56")
+    network = ("--size", "nano", "--views.global-px", "56", "--views.local-px", "28", "--head.prototypes", "64", "--batch-size", "4")
+    commands = (
+        (("curate", tiles.root, curated), "tiles: 32 (poor: none); to look at: 32; shards: 1 (done before: 0); about ",
+         "all tiles are decided about"),
+        (
+            ("pretrain", tiles.root, curated, tmp_path / "backbone", "--checkpoint", tmp_path / "checkpoint", *network, "--steps", "2"),
+            "sites: 16 (tiles: 32); steps: 2 (done before: 0), 8 images in 0.5 epochs; parameters: ",
+            "the backbone is trained",
+        ),
+        (
+            ("finetune", tiles.root, tmp_path / "backbone", tmp_path / "head", "--title", "cover", "--task", "segmentation", *labels,
+             "--epochs", "1"),
+            "windows: 80 to train on, 16 to choose the epoch by, 32 kept for the test; classes: 3; epochs: 1; parameters of the head: ",
+            "the head is trained",
+        ),
+        (
+            ("evaluate", tiles.root, tmp_path / "head", tmp_path / "report"),
+            "windows: 80 to train on, 16 to choose by, 32 to test on; classes: 3; windows through a network: 160; "
+            "epochs of the head on a random backbone: 1; features on this machine's disk meanwhile: up to ",
+            "the report is there",
+        ),
+    )  # fmt: skip
+    for command, words, finished in commands:
+        before = files_below(tmp_path), files_below(mlflow)
+        told = said(capsys, *command, "--dry-run")
+        assert (files_below(tmp_path), files_below(mlflow)) == before
+        assert told.startswith(words)
+        assert told.endswith("nothing was written")
+        said(capsys, *command)
+        assert said(capsys, *command, "--dry-run").startswith(f"{finished}; in ")
+
+
 def test_a_map_is_planned_not_asked_for(allowed: Path, capsys, monkeypatch):
     place = make_place(allowed, "127.0.0.1:1")  # no broker answers there, and none is asked
     monkeypatch.setattr(eartheye.tracking, "resolve", place.resolve)  # MLflow takes seconds to start and has tests of its own
     before = files_below(allowed)
     told = said(capsys, "map", "--job", "one", "--scene", place.scene, "--model", "landcover", "--output", allowed / "map", "--dry-run")
     assert files_below(allowed) == before
-    words = f"landcover version 1 would map 200 x 140 pixels of {place.scene} (blocks: 1, up to 28.0 kB of classes) into {allowed / 'map'}"
-    assert told == f"{words}; nothing was written"
+    size = "(blocks: 1 (done before: 0), tiles: 54, up to 28.0 kB of classes)"
+    words = f"landcover version 1 would map 200 x 140 pixels of {place.scene} {size} into {allowed / 'map'}; about 0:00:0"
+    assert told.startswith(words)
+    assert told.endswith(" (h:mm:ss) for one worker here; nothing was written")

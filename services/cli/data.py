@@ -1,8 +1,7 @@
 """Commands that make data: cells, sites, tiles, what is kept of them."""
 
-import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -10,18 +9,21 @@ from components.curator.config import CuratorConfig
 from components.sampler.config import CellsConfig, SamplerConfig
 from components.tiler.config import TilerConfig
 from eartheye.wording import counted
+from services.cli import forecasts
 from services.cli.inputs import catalogue_of
-
-if TYPE_CHECKING:
-    from components.tiler.forecast import TilesForecast
 
 
 def cells(
-    data: Path, cells: str, *, catalogue: Path | None = None, config: Annotated[CellsConfig, Parameter(name="*")] = CellsConfig()
+    data: Path,
+    cells: str,
+    *,
+    catalogue: Path | None = None,
+    dry_run: bool = False,
+    config: Annotated[CellsConfig, Parameter(name="*")] = CellsConfig(),
 ) -> None:
     """Describe the cells of the equal-area grid: land-cover shares, elevation and region of each.
 
-    Example: `eartheye cells runs/world runs/cells`
+    Examples: `eartheye cells runs/world runs/cells`; first with `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -31,18 +33,26 @@ def cells(
         The folder to make.
     catalogue
         Where the data folder holds no `catalogue.yaml` of its own.
+    dry_run
+        Only count the cells, describe a few for size and time, and write nothing.
     """
+    from components.sampler.forecast import forecast_cells
     from components.sampler.run import aggregate_cells
     from eartheye.store import Folder
 
-    made = aggregate_cells(str(data), catalogue_of(data, catalogue), config, Folder(cells))
+    given = str(data), catalogue_of(data, catalogue), config, Folder(cells)
+    if dry_run:
+        forecasts.say(forecasts.of_cells(forecast_cells(*given)), cells)
+        return
+    made = aggregate_cells(*given)
     print(f"{counted(made.count, 'cell')} of {made.cell_km} km in {counted(len(made.regions), 'region')} in {cells}")
 
 
 def sample(cells: str, sites: str, *, dry_run: bool = False, config: Annotated[SamplerConfig, Parameter(name="*")]) -> None:
     """Draw sites from cells, stratified by region, land cover and elevation: equation (1) of the CG-EarthEye report.
 
-    Example: `eartheye sample runs/cells runs/sites --target-sites 48 --class-ratio.built-up 0.4`
+    Examples: `eartheye sample runs/cells runs/sites --target-sites 48 --class-ratio.built-up 0.4`; first with `--dry-run` for what would be
+    done
 
     Parameters
     ----------
@@ -77,7 +87,7 @@ def tile(
 ) -> None:
     """Cut tiles and masks: at the sites, over scenes that are covered whole, and from image folders. What is rejected is listed, and why.
 
-    Example: `eartheye tile runs/world runs/tiles --sites runs/sites --chip-px 518`
+    Examples: `eartheye tile runs/world runs/tiles --sites runs/sites --chip-px 518`; first with `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -98,17 +108,18 @@ def tile(
 
     given = str(data), catalogue_of(data, catalogue), Folder(sites) if sites else None, config, Folder(tiles)
     if dry_run:
-        forecast = forecast_tiles(*given)
-        print(f"{told_of(forecast) if forecast else 'all tiles are cut'}; in {tiles} nothing was written")
+        forecasts.say(forecasts.of_tiles(forecast_tiles(*given)), tiles)
         return
     cut = cut_tiles(*given)
     print(f"{counted(cut.count, 'tile')} in {counted(len(cut.shards), 'shard')}, {cut.rejected:,} rejected, in {tiles}")
 
 
-def curate(tiles: str, curated: str, *, config: Annotated[CuratorConfig, Parameter(name="*")] = CuratorConfig()) -> None:
+def curate(
+    tiles: str, curated: str, *, dry_run: bool = False, config: Annotated[CuratorConfig, Parameter(name="*")] = CuratorConfig()
+) -> None:
     """Drop poor tiles, near duplicates and the excess of redundant scene types.
 
-    Example: `eartheye curate runs/tiles runs/curated`
+    Examples: `eartheye curate runs/tiles runs/curated`; first with `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -116,29 +127,17 @@ def curate(tiles: str, curated: str, *, config: Annotated[CuratorConfig, Paramet
         The folder of the tiles.
     curated
         The folder to make.
+    dry_run
+        Only count the tiles, look at a few for size and time, and write nothing.
     """
+    from components.curator.forecast import forecast_curation
     from components.curator.run import curate as curate_tiles
     from eartheye.store import Folder
 
-    kept = curate_tiles(Folder(tiles), config, Folder(curated))
+    given = Folder(tiles), config, Folder(curated)
+    if dry_run:
+        forecasts.say(forecasts.of_curation(forecast_curation(*given)), curated)
+        return
+    kept = curate_tiles(*given)
     dropped = ", ".join(f"{count} {reason}" for reason, count in kept.dropped.items()) or "none"
     print(f"{counted(kept.kept, 'tile')} kept in {counted(kept.clusters, 'cluster')}; dropped: {dropped}; in {curated}")
-
-
-def told_of(forecast: "TilesForecast") -> str:
-    """Return the counts of what is to be cut."""
-    from rich.filesize import decimal
-
-    from components.tiler.merge import in_short
-
-    took = dt.timedelta(seconds=round(forecast.seconds))
-    rejected = (f"rejected of {forecast.tried} tried: {in_short(forecast.rejections)}",) if forecast.rejections else ()
-    counts = (
-        f"tiles at sites: {forecast.at_sites} (sites: {forecast.sites}, scenes: {forecast.scenes})",
-        f"tiles over covered scenes: {forecast.over_scenes}",
-        f"images to cut: {forecast.images}",
-        f"parts: {forecast.parts} (done before: {forecast.done})",
-        f"about {decimal(forecast.size_bytes)} and {took} (h:mm:ss)",
-        *rejected,
-    )
-    return "; ".join(counts)

@@ -10,15 +10,23 @@ from components.exporter.config import ExporterConfig
 from components.finetuner.config import FinetuneConfig
 from components.pretrainer.config import PretrainConfig
 from eartheye.wording import counted
+from services.cli import forecasts
 from services.cli.inputs import Version
 
 
 def pretrain(
-    tiles: str, curated: str, backbone: str, *, checkpoint: str, config: Annotated[PretrainConfig, Parameter(name="*")] = PretrainConfig()
+    tiles: str,
+    curated: str,
+    backbone: str,
+    *,
+    checkpoint: str,
+    dry_run: bool = False,
+    config: Annotated[PretrainConfig, Parameter(name="*")] = PretrainConfig(),
 ) -> None:
     """Pretrain a backbone on unlabelled tiles. Interrupted, it goes on from its last checkpoint.
 
-    Example: `eartheye pretrain runs/tiles runs/curated runs/backbone --checkpoint runs/checkpoint --size small --steps 20000`
+    Examples: `eartheye pretrain runs/tiles runs/curated runs/backbone --checkpoint runs/checkpoint --size small --steps 20000`; first with
+    `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -30,18 +38,28 @@ def pretrain(
         The folder to make.
     checkpoint
         Where the training saves itself.
+    dry_run
+        Only count what would be trained, do a few steps for memory and time, and write nothing.
     """
+    from components.pretrainer.forecast import forecast_pretraining
     from components.pretrainer.run import pretrain as run
     from eartheye.store import Folder
 
-    package = run(Folder(tiles), Folder(curated), config, Folder(checkpoint), Folder(backbone))
+    given = Folder(tiles), Folder(curated), config, Folder(checkpoint), Folder(backbone)
+    if dry_run:
+        forecasts.say(forecasts.of_pretraining(forecast_pretraining(*given)), backbone)
+        return
+    package = run(*given)
     print(f"{package.title} ({package.architecture.name}) in {backbone}")
 
 
-def finetune(tiles: str, backbone: str, model: str, *, config: Annotated[FinetuneConfig, Parameter(name="*")]) -> None:
+def finetune(
+    tiles: str, backbone: str, model: str, *, dry_run: bool = False, config: Annotated[FinetuneConfig, Parameter(name="*")]
+) -> None:
     """Train a head on a frozen backbone.
 
-    Example: `eartheye finetune runs/tiles runs/backbone runs/landcover --title landcover --task segmentation --samples.label-set landcover`
+    Examples: `eartheye finetune runs/tiles runs/backbone runs/landcover --title landcover --task segmentation --samples.label-set
+    landcover`; first with `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -51,20 +69,34 @@ def finetune(tiles: str, backbone: str, model: str, *, config: Annotated[Finetun
         The folder of the backbone.
     model
         The folder to make.
+    dry_run
+        Only count what would be trained, try a few windows for time, and write nothing.
     """
+    from components.finetuner.forecast import forecast_head
     from components.finetuner.run import finetune as run
     from eartheye.store import Folder
 
-    package = run(Folder(tiles), Folder(backbone), config, Folder(model))
+    given = Folder(tiles), Folder(backbone), config, Folder(model)
+    if dry_run:
+        forecasts.say(forecasts.of_head(forecast_head(*given)), model)
+        return
+    package = run(*given)
     print(f"{package.title}: {counted(len(package.classes), 'class', 'classes')}, in {model}")
 
 
-def evaluate(tiles: str, model: str, report: str, *, config: Annotated[EvaluatorConfig, Parameter(name="*")] = EvaluatorConfig()) -> None:
+def evaluate(
+    tiles: str,
+    model: str,
+    report: str,
+    *,
+    dry_run: bool = False,
+    config: Annotated[EvaluatorConfig, Parameter(name="*")] = EvaluatorConfig(),
+) -> None:
     """Judge a model on tiles it has not seen, beside a random backbone and colour alone.
 
     A backbone is judged by nearest neighbours and a linear probe on `--samples`; a task model on its own test tiles.
 
-    Example: `eartheye evaluate runs/tiles runs/landcover runs/landcover-report`
+    Examples: `eartheye evaluate runs/tiles runs/landcover runs/landcover-report`; first with `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -74,13 +106,20 @@ def evaluate(tiles: str, model: str, report: str, *, config: Annotated[Evaluator
         The folder of a backbone or of a task model.
     report
         The folder to make.
+    dry_run
+        Only count what would be judged, try a few windows for time, and write nothing.
     """
+    from components.evaluator.forecast import forecast_evaluation
     from components.evaluator.run import evaluate_backbone, evaluate_task
     from eartheye.contracts import ModelPackage
     from eartheye.store import Folder
 
+    given = Folder(tiles), Folder(model), config, Folder(report)
+    if dry_run:
+        forecasts.say(forecasts.of_evaluation(forecast_evaluation(*given)), report)
+        return
     judge = evaluate_backbone if ModelPackage.read(Folder(model)).task == "backbone" else evaluate_task
-    found = judge(Folder(tiles), Folder(model), config, Folder(report))
+    found = judge(*given)
     for score in found.scores:
         interval = "" if score.low is None else f"  ({score.low:.3f} to {score.high:.3f})"
         print(f"{score.protocol:<16} {score.model:<18} {score.metric:<6} {score.value:.3f}{interval}")

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from eartheye.contracts.messages import JobRequest
 from eartheye.wording import counted
+from services.cli.forecasts import clock
 from services.cli.inputs import Champion, Version
 
 
@@ -84,7 +85,8 @@ def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float
     timeout_s
         How long to wait; the job goes on after that, ask again under the same name.
     dry_run
-        Only check the request and plan it here, by this command's settings; nothing is asked of the service, and nothing is written.
+        Only check the request and plan it here, and try a few tiles for time, by this command's settings; nothing is asked of the service,
+        and nothing is written.
     """
     from pipelines.requests import request_map
 
@@ -130,6 +132,7 @@ def told_of(request: JobRequest) -> str:
     from eartheye.settings import load
     from eartheye.tracking import resolve
     from services.inference.config import PlannerConfig
+    from services.inference.forecast import forecast_map
     from services.inference.planning import plan_job
 
     planned = plan_job(request, resolve, load(), PlannerConfig().block_px)
@@ -137,8 +140,11 @@ def told_of(request: JobRequest) -> str:
         return f"the map is in {request.output} already"
     area, version = planned.admitted.area, planned.admitted.model.version
     pixels = f"{area.width} x {area.height} pixels of {request.scene}"
-    size = f"blocks: {len(planned.blocks)}, up to {decimal(area.width * area.height)} of classes"
-    return f"{request.model} version {version} would map {pixels} ({size}) into {request.output}"
+    forecast = forecast_map(planned, load())
+    blocks = f"blocks: {len(planned.blocks)} (done before: {forecast.done})"
+    size = f"{blocks}, tiles: {forecast.tiles}, up to {decimal(area.width * area.height)} of classes"
+    time = f"time not known: {forecast.untried}" if forecast.seconds is None else f"about {clock(forecast.seconds)} for one worker here"
+    return f"{request.model} version {version} would map {pixels} ({size}) into {request.output}; {time}"
 
 
 def serve(role: Literal["all", "registry", "planner", "worker", "assembler", "admin"]) -> None:
