@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """Triton's model repository as this process sees it; the deployer writes there."""
     triton_backend: Literal["onnxruntime", "python"] = "onnxruntime"
     """What Triton runs a model with; `python` where it has no ONNX Runtime backend."""
+    triton_key: SecretStr = SecretStr("")
+    """For a Triton that asks for a key before it loads a model; only the deployer sends it."""
     predictor_timeout_s: float = Field(60.0, gt=0)
     predictor_threads: int = Field(0, ge=0)
     """Threads of a model that runs in the process; 0 for one on each core."""

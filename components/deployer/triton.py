@@ -21,6 +21,8 @@ from eartheye.store import Folder
 PYTHON_MODEL = "python_backend.py.txt"
 """Source of the Python backend's `model.py`; it runs in Triton's own environment, so it is no module of this package."""
 READY_EVERY_S = 0.2
+KEY_HEADER = "triton-grpc-protocol-admin-key"
+"""Carries the key to a server that was started with `--grpc-restricted-protocol=model-repository:admin-key=…`; another passes over it."""
 
 
 def load_on_triton(serving: Folder, package: ServingPackage, name: str, version: int, settings: Settings) -> None:
@@ -84,7 +86,8 @@ def load_model(client: InferenceServerClient, model: str, version: int, settings
     """
     deadline = time.monotonic() + settings.predictor_timeout_s
     try:
-        client.load_model(model, client_timeout=settings.predictor_timeout_s)
+        key = {KEY_HEADER: settings.triton_key.get_secret_value()}
+        client.load_model(model, headers=key, client_timeout=settings.predictor_timeout_s)
         while not client.is_model_ready(model, str(version), client_timeout=settings.predictor_timeout_s):
             if time.monotonic() > deadline:
                 raise PredictorUnavailable(
@@ -98,7 +101,7 @@ def load_model(client: InferenceServerClient, model: str, version: int, settings
         raise PredictorUnavailable(
             f"Triton at {settings.triton_url} cannot load '{model}' ({reason}): look at its log; it must read the folder that "
             f"EARTHEYE_TRITON_REPOSITORY names ({settings.triton_repository}) and have the backend '{settings.triton_backend}' of "
-            "EARTHEYE_TRITON_BACKEND"
+            "EARTHEYE_TRITON_BACKEND; where it asks for a key, that is EARTHEYE_TRITON_KEY"
         ) from error
 
 

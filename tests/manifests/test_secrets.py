@@ -9,14 +9,15 @@ from tests.manifests.rendering import ROOT, named, pod_of, workloads
 DATABASE = {"postgres/password"}
 STORE = {"object-store/access-key", "object-store/secret-key"}
 BUS = {"kafka/password"}
+TRITON = {"triton/admin-key"}
 HELD = {
     "Deployment/planner": DATABASE | STORE | BUS,
     "Deployment/worker": STORE | BUS,
     "Deployment/assembler": DATABASE | STORE | BUS,
-    "Deployment/registry": DATABASE | STORE | BUS,
+    "Deployment/registry": DATABASE | STORE | BUS | TRITON,
     "Deployment/admin": DATABASE | STORE | BUS,
     "Deployment/mlflow": {"postgres/mlflow-password"},
-    "Deployment/triton": set(),
+    "Deployment/triton": TRITON,
     "StatefulSet/kafka": BUS | {"kafka-brokers/password"},
     "StatefulSet/minio": {"minio-root/user", "minio-root/password"},
     "StatefulSet/postgres": DATABASE | {"postgres/superuser-password", "postgres/mlflow-password"},

@@ -18,4 +18,5 @@ secret object-store "access-key=$(user)
 secret-key=$(word)"
 secret kafka "password=$(word)"
 secret kafka-brokers "password=$(word)"
+secret triton "admin-key=$(word)"
 echo "secrets in $folder"
