@@ -147,6 +147,10 @@ class TritonCannotRun(ServerNotStarted):
     """This machine cannot run the embedded Triton; ONNX Runtime in the process can stand in for it."""
 
 
+class TritonEnded(UserError):
+    """The embedded Triton ran, and has ended while it was needed."""
+
+
 # --- platform database
 
 

@@ -17,7 +17,7 @@ from eartheye.errors import TritonCannotRun
 from services.roles import services_of
 from services.stack.broker import API_VERSION, embedded_broker
 from services.stack.triton import embedded_triton
-from services.together import together
+from services.together import Service, together
 
 SERVICES = services_of("registry") | services_of("planner") | services_of("worker") | services_of("assembler")
 
@@ -72,11 +72,11 @@ def embedded_servers(run: Path, allowed: tuple[Path, ...], gate: GatePolicy, con
 
 
 @contextmanager
-def services(inference_server: AbstractContextManager[None]) -> Iterator[threading.Event]:
+def services(inference_server: AbstractContextManager[dict[str, Service]]) -> Iterator[threading.Event]:
     """Run registry and inference service for the length of a block.
 
     Args:
-        inference_server: entered before the services start, in their thread and not in the block's.
+        inference_server: entered before the services start, in their thread and not in the block's; gives what is to run beside them.
 
     Returns:
         What is set when a service has ended before its time, so that nobody waits for it.
@@ -88,7 +88,7 @@ def services(inference_server: AbstractContextManager[None]) -> Iterator[threadi
 
     def serve() -> None:
         try:
-            with inference_server, together(SERVICES, settings.load(), ended):  # settings that name the inference server, too
+            with inference_server as beside, together(SERVICES | beside, settings.load(), ended):  # settings that name the server, too
                 ended.wait()
         finally:
             ended.set()
@@ -103,17 +103,19 @@ def services(inference_server: AbstractContextManager[None]) -> Iterator[threadi
 
 
 @contextmanager
-def triton_or_onnxruntime(run: Path, words: list[str], console: Console) -> Iterator[None]:
-    """Run Triton where it can run, and name what models run on."""
+def triton_or_onnxruntime(run: Path, words: list[str], console: Console) -> Iterator[dict[str, Service]]:
+    """Run Triton where it can run, and name what models run on; gives its watch, for a worker would wait for it without end."""
+    beside: dict[str, Service] = {}
     with ExitStack() as stack:
         try:
             triton = stack.enter_context(embedded_triton(run / "triton", run / "triton.log", settings.load().cache))
             stack.enter_context(environment(triton.settings()))
+            beside["triton"] = lambda _settings, stop: triton.watch(stop)
             words.append(f"Inference: Triton (Python backend with ONNX Runtime), gRPC at {triton.url}.")
         except TritonCannotRun as reason:
             console.print(f"  Triton cannot run here, ONNX Runtime serves in its place: {reason}", style="yellow")
             words.append(f"Inference: ONNX Runtime in this process, for Triton cannot run here: {reason}")
-        yield
+        yield beside
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers
     words = [WORDS[name].format(address) for name, address in answering.items()]
     if "triton" not in answering:
         words.append("Inference: ONNX Runtime in this process, for there is no Triton.")
-    with environment(shared_settings(variables, data, gate)), services(nullcontext()) as ended:
+    with environment(shared_settings(variables, data, gate)), services(nullcontext({})) as ended:
         yield Servers(words, ended)
 
 

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from eartheye.errors import TritonCannotRun
+from eartheye.errors import TritonCannotRun, TritonEnded
 from eartheye.telemetry import get_logger
 from services.stack.place import Place, free_port, past_proxies
 from services.stack.server import Launch, Server
@@ -25,6 +26,8 @@ NAME = "triton"
 START_LIMIT_S = 120.0
 """It loads what was deployed before it is ready."""
 STOP_LIMIT_S = 20.0
+LOOK_EVERY_S = 0.5
+LAST_LINES = 3
 SHARED_MEMORY_BYTES = 1 << 20
 """First size of the shared memory between server and model; it grows with what is sent. Small, for a container has 64 MB of it."""
 OPTIONS = ("--model-control-mode=explicit", "--allow-metrics=false", "--exit-timeout-secs=10")
@@ -45,11 +48,31 @@ class TritonServer:
     """Host and port of its gRPC service, as `EARTHEYE_TRITON_URL` takes it."""
     repository: Path
     """Its model repository, as `EARTHEYE_TRITON_REPOSITORY` takes it; a model is loaded from it when a client asks for it."""
-    pid: int
+    process: "subprocess.Popen[bytes]"
+    log_file: Path
+    """Takes what the server says."""
+
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self.process.pid
 
     def settings(self) -> dict[str, str]:
         """Return the environment variables under which models run on this server."""
         return triton_settings(self.url, self.repository) | past_proxies()
+
+    def watch(self, stop: threading.Event) -> None:
+        """Wait until `stop` is set, for who would ask a server that is gone again and again.
+
+        Raises:
+            TritonEnded: the server has ended before.
+        """
+        while not stop.wait(LOOK_EVERY_S):
+            if (code := self.process.poll()) is not None:
+                raise TritonEnded(
+                    f"Triton ended with code {code} in the middle of its work: start the demonstration again, it goes on where it was; "
+                    f"see {self.log_file}: {_last_words(self.log_file)}"
+                )
 
 
 @contextmanager
@@ -83,7 +106,7 @@ def embedded_triton(repository: Path, log_file: Path, cache: Path) -> Iterator[T
     try:
         _wait_until_ready(process, url, log_file)
         log.info("triton started", url=url, pid=process.pid, log=str(log_file))
-        yield TritonServer(url, repository, process.pid)
+        yield TritonServer(url, repository, process, log_file)
     finally:
         _stop(process)
 
@@ -178,7 +201,8 @@ def _is_ready(client: InferenceServerClient) -> bool:
 
 
 def _last_words(log_file: Path) -> str:
-    return log_file.read_text(errors="replace").strip()[-500:]
+    lines = log_file.read_text(errors="replace").splitlines()
+    return "\n".join([line for line in lines if line.strip() and line[0] not in "+|"][-LAST_LINES:])  # beside the tables that it draws
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

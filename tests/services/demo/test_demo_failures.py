@@ -1,18 +1,26 @@
 """How a demonstration ends when a step does not: with the user's error in a line, or as a fault with its traceback."""
 
+import os
+import signal
 import threading
-from contextlib import nullcontext
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import yaml
 from rich.console import Console
 
-from eartheye.errors import DatabaseUnavailable, StepFailed, UserError
-from services.demo.servers import environment, services
+from eartheye.contracts import GatePolicy
+from eartheye.errors import DatabaseUnavailable, StepFailed, TritonCannotRun, TritonEnded, UserError
+from eartheye.settings import load
+from services.demo.servers import embedded_servers, environment, services
 from services.demo.step_times import add_time, read_times
 from services.demo.steps import run_pipeline
 from services.stack.broker import API_VERSION, embedded_broker
+from services.stack.triton import embedded_triton
+from services.stack.triton_install import triton_program
 from services.world.create import create_world
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +73,38 @@ def test_a_service_that_cannot_work_ends_the_pipeline_and_its_error_is_told(worl
         with (
             environment(broken),
             pytest.raises(DatabaseUnavailable, match=r"eartheye\.db .*: unable to open database file") as told,
-            services(nullcontext()) as ended,
+            services(nullcontext({})) as ended,
         ):
             run_steps(world, tmp_path, 1, ended)
     assert "was ended, for a service that it may wait for has ended" in str(told.value.__context__)
     assert "Pipeline imagery-to-map finished" not in (tmp_path / "pipeline.log").read_text()
+
+
+@pytest.mark.server
+def test_a_triton_that_dies_ends_the_services_with_its_last_words(tmp_path, monkeypatch):
+    try:
+        triton_program(load().cache)
+    except TritonCannotRun as reason:
+        pytest.skip(str(reason))
+    started = Future()
+
+    @contextmanager
+    def shown(*arguments):
+        with embedded_triton(*arguments) as triton:
+            started.set_result(triton)
+            yield triton
+
+    monkeypatch.setattr("services.demo.servers.embedded_triton", shown)
+
+    def lose_triton():
+        with embedded_servers(tmp_path / "run", (tmp_path,), GatePolicy(), Console(quiet=True)) as servers:
+            os.kill(started.result(LIMIT_S).pid, signal.SIGKILL)
+            assert servers.ended.wait(LIMIT_S)
+
+    with pytest.raises(TritonEnded, match=r"with code -9 .*: start the demonstration again, it goes on where it was; see ") as told:
+        lose_triton()
+    assert str(tmp_path / "run" / "triton.log") in str(told.value)
+    assert "Started GRPCInferenceService" in str(told.value)
 
 
 def test_times_of_steps_are_summed_over_the_starts_of_a_run(tmp_path):
