@@ -2,6 +2,7 @@
 
 from eartheye.store.bulk import Bulk
 from eartheye.store.folder import Folder, open_store
+from eartheye.store.patience import hurried
 from eartheye.store.port import ObjectStore
 
-__all__ = ["Bulk", "Folder", "ObjectStore", "open_store"]
+__all__ = ["Bulk", "Folder", "ObjectStore", "hurried", "open_store"]

@@ -9,6 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from eartheye.errors import InvalidSettings, StoreUnavailable
 from eartheye.settings import Settings
+from eartheye.store.patience import PATIENT
 from eartheye.store.s3_requests import connections
 
 POLICY = "eartheye"
@@ -41,7 +42,7 @@ def ensure_user(buckets: Iterable[str], settings: Settings) -> None:
         endpoint=settings.s3_endpoint,
         credentials=StaticProvider(settings.s3_root_user, settings.s3_root_password.get_secret_value()),
         secure=settings.s3_secure,
-        http_client=connections(),
+        http_client=connections(PATIENT),
     )
     try:
         administrator.policy_add(POLICY, policy=policy_of(buckets))

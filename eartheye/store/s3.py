@@ -15,6 +15,7 @@ from eartheye.errors import InvalidName, MissingBulk, StoreFull
 from eartheye.settings import Settings
 from eartheye.store.draft import NO_ROOM, make_local_directory, nameless_draft
 from eartheye.store.names import LONGEST_NAME_BYTES
+from eartheye.store.patience import patience
 from eartheye.store.s3_requests import ask
 
 PART_BYTES = 64 * 2**20
@@ -144,7 +145,7 @@ class S3Store:
         return f"/vsis3/{self._bucket}/{self._key(name)}"
 
     def gdal_options(self) -> dict[str, str]:
-        """Return endpoint, credentials, and that GDAL must not look for neighbours of each file it opens."""
+        """Return endpoint, credentials, time limits, and that GDAL must not look for neighbours of each file it opens."""
         signed = {
             "AWS_ACCESS_KEY_ID": self._settings.s3_access_key,
             "AWS_SECRET_ACCESS_KEY": self._settings.s3_secret_key.get_secret_value(),
@@ -154,6 +155,9 @@ class S3Store:
             "AWS_S3_ENDPOINT": self._settings.s3_endpoint,
             "AWS_HTTPS": "YES" if self._settings.s3_secure else "NO",
             "AWS_VIRTUAL_HOSTING": "FALSE",
+            "GDAL_HTTP_CONNECTTIMEOUT": str(patience().gdal_silence_s),
+            "GDAL_HTTP_LOW_SPEED_TIME": str(patience().gdal_silence_s),
+            "GDAL_HTTP_LOW_SPEED_LIMIT": "1",  # byte a second
             "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         }
 

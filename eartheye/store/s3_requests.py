@@ -13,20 +13,12 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLEr
 
 from eartheye.errors import InvalidSettings, StoreFull, StoreUnavailable, UserError
 from eartheye.settings import Settings
+from eartheye.store.patience import Patience, patience
 
 CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 60
 CONNECTIONS = 16
-ATTEMPTS = 3
-REQUEST_RETRIES = urllib3.Retry(
-    total=4,
-    backoff_factor=0.3,
-    status_forcelist=(500, 502, 503, 504),
-    raise_on_status=False,
-    respect_retry_after_header=False,  # MinIO asks for a minute whatever it is; while it starts up it means a second
-)
-"""For a request that gets no answer or a server's fault: again after 0, 0.6, 1.2 and 2.4 s. Every request may be repeated."""
-
+BACKOFF = 0.3
+"""A request is repeated after 0, 0.6, 1.2 and 2.4 s. Every request may be."""
 PASSING_CODES = ("ConditionalRequestConflict", "OperationAborted", "RequestTimeout", "SlowDown", "SlowDownRead", "SlowDownWrite")
 WRONG_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed", "InvalidTokenId", "ExpiredToken")
 FULL = ("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "EntityTooLarge")
@@ -35,7 +27,7 @@ Answer = TypeVar("Answer")
 
 
 def ask(settings: Settings, bucket: str, request: Callable[[Minio], Answer]) -> Answer:
-    """Make a request, and again where it broke off midway; `request` must bear being called several times.
+    """Make a request, and again where it broke off midway, as patiently as the caller is; `request` must bear being called several times.
 
     Args:
         settings: endpoint and credentials.
@@ -46,13 +38,14 @@ def ask(settings: Settings, bucket: str, request: Callable[[Minio], Answer]) -> 
         StoreUnavailable: no answer, wrong credentials, no such bucket, or not an S3 server.
         StoreFull: the server has no room left.
     """
+    patient = patience()
     attempts = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        stop=tenacity.stop_after_attempt(patient.attempts),
         wait=tenacity.wait_exponential_jitter(initial=0.2, max=5),
         retry=tenacity.retry_if_exception(_passes),
         reraise=True,
     )
-    client = _connect(settings, os.getpid())
+    client = _connect(settings, os.getpid(), patient)
     try:
         return attempts(request, client)
     except (MinioException, HTTPError) as error:
@@ -60,7 +53,7 @@ def ask(settings: Settings, bucket: str, request: Callable[[Minio], Answer]) -> 
 
 
 @lru_cache(maxsize=8)
-def _connect(settings: Settings, process: int) -> Minio:
+def _connect(settings: Settings, process: int, patient: Patience) -> Minio:
     """Return the client of this process; a child of a fork must not go on with its parent's connections."""
     try:
         return Minio(
@@ -68,7 +61,7 @@ def _connect(settings: Settings, process: int) -> Minio:
             access_key=settings.s3_access_key or None,
             secret_key=settings.s3_secret_key.get_secret_value() or None,
             secure=settings.s3_secure,
-            http_client=connections(),
+            http_client=connections(patient),
         )
     except ValueError as error:
         raise InvalidSettings(
@@ -76,12 +69,18 @@ def _connect(settings: Settings, process: int) -> Minio:
         ) from error
 
 
-def connections() -> urllib3.PoolManager:
-    """Return a pool of connections with the time limits and retries of all requests."""
+def connections(patient: Patience) -> urllib3.PoolManager:
+    """Return a pool of connections with the time limits and repetitions of all requests."""
     return urllib3.PoolManager(
         maxsize=CONNECTIONS,
-        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        retries=REQUEST_RETRIES,
+        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=patient.silence_s),
+        retries=urllib3.Retry(
+            total=patient.repeats,
+            backoff_factor=BACKOFF,
+            status_forcelist=(500, 502, 503, 504),
+            raise_on_status=False,
+            respect_retry_after_header=False,  # MinIO asks for a minute whatever it is; while it starts up it means a second
+        ),
     )
 
 

@@ -23,7 +23,7 @@ from services.admin.models.routes import router as models
 from services.admin.platform import Platform
 from services.admin.probe import Probe
 from services.admin.problems import MEDIA_TYPE, Problem, add_problem_handlers
-from services.admin.requests import BodyLimit, RequestSurroundings
+from services.admin.requests import BodyLimit, Hurry, RequestSurroundings
 from services.admin.roles import ACCESS
 from services.admin.sessions import LIMIT_S, Sessions
 
@@ -60,6 +60,7 @@ def create_app(platform: Platform) -> FastAPI:
         max_age=LIMIT_S,
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(Hurry)
     app.add_middleware(RequestSurroundings)
     return app
 

@@ -1,4 +1,4 @@
-"""What surrounds every request: an id, a limit to its body, a line in the log, a count."""
+"""What surrounds every request: an id, a limit to its body, little patience with the object store, a line in the log, a count."""
 
 import re
 import time
@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from eartheye.store import hurried
 from eartheye.telemetry import get_logger
 from services.admin.metrics.counters import REQUEST_SECONDS, REQUESTS
 from services.admin.problems import problem_response
@@ -68,6 +69,24 @@ class RequestSurroundings:
                 REQUEST_SECONDS.labels(route).observe(seconds)
                 if route.startswith("/v1/"):
                     log.info("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))
+
+
+class Hurry:
+    """Give the object store up after some silent seconds: whoever asks this service waits for the answer, and holds a thread of it.
+
+    That goes for pages too: their looks and clicks run in tasks that begin in a request or in its web socket.
+
+    Args:
+        app: the application inside.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        with hurried():
+            await self._app(scope, receive, send)
 
 
 class BodyLimit:

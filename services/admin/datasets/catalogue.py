@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from eartheye.contracts import Manifest, Sites, Tiles
-from eartheye.errors import NotThere, UserError
+from eartheye.errors import NotThere, StoreUnavailable, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
@@ -16,12 +16,18 @@ log = get_logger(__name__)
 
 
 def list_datasets(settings: Settings) -> list[DatasetOut]:
-    """Return the finished folders of sites and of tiles inside the allowed roots, by name."""
+    """Return the finished folders of sites and of tiles inside the allowed roots, by name.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+    """
     found = {}
     for root in settings.allowed_roots:
         for folder in _folders(Folder(root)):
             try:
                 found[folder.root] = describe(folder)
+            except StoreUnavailable:
+                raise
             except UserError as error:  # one that was written by a newer release does not hide the others
                 log.warning("a dataset cannot be read", folder=folder.root, reason=str(error))
     return [found[folder] for folder in sorted(found)]

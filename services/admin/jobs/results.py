@@ -1,18 +1,23 @@
 """A finished map: what it is, its files, and its tiles for a slippy map."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
+from rasterio.errors import RasterioIOError
 from rio_tiler.errors import TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 from sqlalchemy.orm import Session
 
 from eartheye.contracts import ClassSpec, Map
-from eartheye.errors import NotFinished, NotThere
+from eartheye.errors import MissingBulk, NotFinished, NotThere, UnreadableRaster
+from eartheye.raster.source import first_cause
 from eartheye.store import Bulk, Folder
+from eartheye.store.bulk import way_out
 from services.admin.jobs.queries import find_job
 from services.admin.jobs.schemas import ResultOut
 from services.admin.platform import Platform
@@ -31,8 +36,8 @@ def find_result(platform: Platform, job: str) -> ResultOut:
         NotFinished: it has no map, or has it no longer.
     """
     folder, made = _map(platform, job)
-    with folder.gdal_env(), rasterio.open(folder.gdal_path(made.raster.name)) as raster, Reader("", dataset=raster) as reader:
-        bounds, classes = reader.get_geographic_bounds(WGS84), _classes(raster)
+    with _opened(folder, made.raster) as reader:
+        bounds, classes = reader.get_geographic_bounds(WGS84), _classes(reader.dataset)
     return ResultOut(
         job=job,
         folder=folder.root,
@@ -76,7 +81,7 @@ def draw_tile(platform: Platform, job: str, z: int, x: int, y: int) -> bytes:
         NotFinished: it has no map.
     """
     folder, made = _map(platform, job)
-    with folder.gdal_env(), rasterio.open(folder.gdal_path(made.raster.name)) as raster, Reader("", dataset=raster) as reader:
+    with _opened(folder, made.raster) as reader:
         try:
             # Classes have no in-between: nearest, whatever the scale.
             image = reader.tile(x, y, z, tilesize=TILE_PX, indexes=1, resampling_method="nearest", reproject_method="nearest")
@@ -93,6 +98,25 @@ def _map(platform: Platform, job: str) -> tuple[Folder, Map]:
         raise NotFinished(f"job '{job}' is {found.state} and has no map: wait for it, or see to what it lacks")
     folder = Folder(output)
     return folder, Map.read(folder)
+
+
+@contextmanager
+def _opened(folder: Folder, bulk: Bulk) -> Iterator[Reader]:
+    """Open the raster of a map. GDAL tells an outage like a damaged file: the store is asked which it is.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+        MissingBulk: the raster is not there.
+        UnreadableRaster: it cannot be read.
+    """
+    try:
+        with folder.gdal_env(), rasterio.open(folder.gdal_path(bulk.name)) as raster, Reader("", dataset=raster) as reader:
+            yield reader
+    except RasterioIOError as error:
+        place = f"{folder.root}/{bulk.name}"
+        if not folder.exists(bulk.name):
+            raise MissingBulk(f"{place} is not there: {way_out(folder.root)}") from error
+        raise UnreadableRaster(f"{place} cannot be read ({first_cause(error)}): {way_out(folder.root)}") from error
 
 
 def _files(made: Map) -> tuple[Bulk, ...]:

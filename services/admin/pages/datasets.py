@@ -50,28 +50,36 @@ def add_datasets_page(app: FastAPI) -> None:
                 return
             with ui.column().classes("w-full gap-5") as content:
                 folders, place = ui.column().classes("w-full"), ui.column().classes("w-full gap-5")
-            datasets = await to_thread(list_datasets, visitor.platform.settings)
+            looked = False
+            with folders:
+                ui.label("Looking through the folders of the service ...").classes("quiet")
 
             async def show(dataset: DatasetOut) -> None:
                 if await visitor.act(SHOW, lambda _who: find_dataset(dataset.folder, visitor.platform.settings)):
                     await _show(visitor, dataset, place)
 
-            async def nothing_new() -> None:
-                """The folders are listed when the page is opened: to look for them means to go through all that lies in the roots."""
+            async def look_once() -> None:
+                """List the folders once: to look for them means to go through all that lies in the roots."""
+                nonlocal looked
+                if looked:
+                    return
+                datasets = await to_thread(list_datasets, visitor.platform.settings)
+                looked = True
+                folders.clear()
+                with folders, panel("Folders"):
+                    for each in datasets:
+                        with ui.row().classes("items-center w-full no-wrap gap-4"):
+                            ui.button("Show", on_click=lambda each=each: show(each)).props(
+                                f'outline dense no-caps aria-label="Show {each.folder}"'
+                            ).classes("q-px-md")
+                            ui.label(f"{each.count:,} {each.kind}").style("width: 120px").classes("text-weight-medium")
+                            ui.label(each.folder).style("overflow-wrap: anywhere")
+                            ui.label(each.words).classes("quiet")
+                    if not datasets:
+                        roots = ", ".join(visitor.platform.settings.allowed_roots) or "no folder: set EARTHEYE_ALLOWED_ROOTS"
+                        ui.label(f"There is no finished folder of sites or tiles in {roots}.").classes("quiet")
 
-            with folders, panel("Folders"):
-                for each in datasets:
-                    with ui.row().classes("items-center w-full no-wrap gap-4"):
-                        ui.button("Show", on_click=lambda each=each: show(each)).props(
-                            f'outline dense no-caps aria-label="Show {each.folder}"'
-                        ).classes("q-px-md")
-                        ui.label(f"{each.count:,} {each.kind}").style("width: 120px").classes("text-weight-medium")
-                        ui.label(each.folder).style("overflow-wrap: anywhere")
-                        ui.label(each.words).classes("quiet")
-                if not datasets:
-                    roots = ", ".join(visitor.platform.settings.allowed_roots) or "no folder: set EARTHEYE_ALLOWED_ROOTS"
-                    ui.label(f"There is no finished folder of sites or tiles in {roots}.").classes("quiet")
-            keep_looking(visitor, LOOK_S, nothing_new, content)
+            keep_looking(visitor, LOOK_S, look_once, content)
 
 
 async def _show(visitor: Visitor, dataset: DatasetOut, place: ui.column) -> None:

@@ -5,7 +5,7 @@ from asyncio import to_thread
 from fastapi import FastAPI
 from nicegui import ui
 
-from eartheye.errors import UserError
+from eartheye.errors import Outage, UserError
 from eartheye.wording import counted
 from services.admin.jobs.queries import find_job, list_failures
 from services.admin.jobs.results import find_result
@@ -30,9 +30,10 @@ def add_job_page(app: FastAPI) -> None:
             if visitor is None:
                 return
             place, shown = ui.column().classes("w-full gap-5"), list[JobOut]()
-            made = ui.column().classes("w-full gap-5")
+            made, settled = ui.column().classes("w-full gap-5"), False
 
             async def look_again() -> None:
+                nonlocal settled
                 try:
                     found = await to_thread(find_job, visitor.platform.engine, job)
                 except UserError as error:
@@ -40,16 +41,14 @@ def add_job_page(app: FastAPI) -> None:
                     with place:
                         ui.label(str(error)).classes("text-negative")
                     return
-                if shown == [found]:
-                    return
-                shown[:] = [found]
-                place.clear()
-                with place:
-                    await _show(visitor, found)
-                made.clear()
-                if found.state == "done":
-                    with made:
-                        await _show_result(visitor, job)
+                if shown != [found]:
+                    shown[:], settled = [found], False
+                    place.clear()
+                    with place:
+                        await _show(visitor, found)
+                    made.clear()
+                if found.state == "done" and not settled:
+                    settled = await _show_result(visitor, job, made)
 
             keep_looking(visitor, LOOK_S, look_again, place)
 
@@ -94,13 +93,17 @@ async def _show(visitor: Visitor, job: JobOut) -> None:
                 ui.label(f"{failure.block}, sent {counted(failure.sendings, 'time')}: {failure.reason}").classes("quiet")
 
 
-async def _show_result(visitor: Visitor, job: str) -> None:
+async def _show_result(visitor: Visitor, job: str, place: ui.column) -> bool:
+    """Show the map, or why it cannot be had; False where that may pass, to be called again."""
     try:
         result: ResultOut = await to_thread(find_result, visitor.platform, job)
     except UserError as error:
-        ui.label(str(error)).classes("text-negative")
-        return
-    with panel("Map"):
+        place.clear()
+        with place:
+            ui.label(str(error)).classes("text-negative")
+        return not isinstance(error, Outage)
+    place.clear()
+    with place, panel("Map"):
         board = empty_map()
         board.tile_layer(url_template=f"/v1/jobs/{job}/tiles/{{z}}/{{x}}/{{y}}", options={"maxZoom": 22, "bounds": _corners(result)})
         with ui.row().classes("gap-4 q-mt-sm"):
@@ -114,6 +117,7 @@ async def _show_result(visitor: Visitor, job: str) -> None:
         if result.attribution:
             ui.label("; ".join(result.attribution)).classes("quiet")
     await show_bounds(board, _corners(result))
+    return True
 
 
 def _corners(result: ResultOut) -> list[list[float]]:

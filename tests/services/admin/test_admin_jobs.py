@@ -90,6 +90,19 @@ def test_a_job_is_submitted_watched_and_its_map_looked_at(admin, inference):
     assert np.asarray(Image.open(io.BytesIO(elsewhere.content)).convert("RGBA"))[..., 3].max() == 0
 
 
+def test_a_map_that_is_damaged_or_gone_is_told(admin, inference):
+    admin.ask("POST", "/v1/jobs", json=body(admin, "lost"))
+    events(admin, "lost")
+    raster = admin.root / "maps" / "lost" / "map.tif"
+    raster.write_bytes(b"no raster")
+    damaged = [admin.ask("GET", f"/v1/jobs/lost/{what}") for what in ("result", "tiles/3/1/2")]
+    raster.unlink()
+    gone = [admin.ask("GET", f"/v1/jobs/lost/{what}") for what in ("result", "tiles/3/1/2")]
+    types = [(each.status_code, each.json()["type"].rpartition(":")[2]) for each in damaged + gone]
+    assert types == [(422, "unreadable-raster")] * 2 + [(404, "missing-bulk")] * 2
+    assert f"remove {admin.root}/maps/lost and run the step that makes it again" in gone[0].json()["detail"]
+
+
 def test_the_same_request_again_is_the_same_job_and_another_is_refused(admin, inference):
     admin.ask("POST", "/v1/jobs", json=body(admin, "twice"))
     events(admin, "twice")

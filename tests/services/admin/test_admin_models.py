@@ -4,11 +4,9 @@ import threading
 import time
 
 import pytest
-import urllib3
 
 from eartheye import settings
 from eartheye.errors import PredictorSilent
-from eartheye.store import s3_requests
 from eartheye.tracking import CHAMPION, alias_version, register
 from services.admin.models.schemas import ModelStanding
 from services.admin.roles import Role
@@ -157,7 +155,6 @@ def test_a_report_that_is_gone_hides_no_version_and_a_store_that_is_away_is_told
         register(name, f"{report}/model", f"{report}/serving", name, report, None)
     assert admin.ask("GET", "/v1/models/gone/versions").json()[0]["scores"] == []
     monkeypatch.setenv("EARTHEYE_S3_ENDPOINT", "127.0.0.1:1")
-    monkeypatch.setattr(s3_requests, "REQUEST_RETRIES", urllib3.Retry(0))
     settings.load.cache_clear()
     away = admin.ask("GET", "/v1/models/away/versions")
     settings.load.cache_clear()

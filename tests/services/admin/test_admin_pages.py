@@ -38,7 +38,9 @@ SLOW_MAP = PlannerConfig(block_px=64, tick_s=0.2, outstanding=2)
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Iterator[Served]:
     root = tmp_path_factory.mktemp("pages")
-    with embedded_parts(root):
+    with embedded_parts(root), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARTHEYE_S3_ENDPOINT", "127.0.0.1:1")
+        settings.load.cache_clear()
         write_inputs(root)
         stop = threading.Event()
         registry = threading.Thread(target=run_registry, args=(settings.load(), stop))
@@ -82,6 +84,20 @@ def page(browser, place):
 
 def test_promote_map_and_roll_back(page, place):
     promote_map_and_roll_back(page, place, "landcover", f"{place.root}/scene.tif", 35)
+
+
+def test_a_map_is_shown_as_soon_as_its_store_answers(page, place):
+    request = {"job": "kept", "scene": f"{place.root}/scene.tif", "model": "landcover", "output": "s3://maps/kept"}
+    with Session(connect()) as session, session.begin():
+        session.add(Job(job="kept", request=request, output=request["output"], state="done", asked_at=now()))
+    sign_in(page, place, place.first_key)
+    page.goto(f"{place.address}/jobs/kept")
+    page.get_by_text("the object store 127.0.0.1:1 does not answer").wait_for()
+    assert page.get_by_text("s3://maps/kept").is_visible()
+    with Session(connect()) as session, session.begin():
+        session.execute(update(Job).where(Job.job == "kept").values(output=f"{place.root}/maps/harbour"))
+    page.get_by_text("built up").wait_for()
+    page.get_by_text("the object store").wait_for(state="detached")
 
 
 def test_sites_are_drawn(page, place):
@@ -225,7 +241,7 @@ def test_pages_say_what_the_database_knows_while_mlflow_is_away(page, place):
     page.get_by_text("landcover: version 1 serves", exact=True).wait_for()
     assert page.locator(".figure").count() == 0
     page.get_by_role("link", name="Models").click()
-    page.get_by_text("The versions cannot be shown now: MLflow at").wait_for()
+    page.get_by_text("The versions cannot be shown now: MLflow at").first.wait_for()
     page.get_by_text("rollback: version 2 to version 1").wait_for()
     assert page.get_by_role("button", name="Roll back landcover").is_visible()
     page.get_by_role("link", name="Jobs").click()
