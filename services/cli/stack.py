@@ -1,6 +1,9 @@
 """Commands of the local stack: real servers on this machine."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +38,7 @@ def up(folder: Folder = Path(".stack")) -> None:
 
     place = Place(folder, load().cache)
     chosen = servers()
-    findings = start_all(chosen, place, lambda finding: print(_line(finding), flush=True))
+    findings = start_all(chosen, place, _tell)
     environment = write_environment(place, chosen, findings)
     print(f"\nTo use them: set -a; . {environment}; set +a")
     if missing := [finding.server for finding in findings if finding.state == "failed"]:
@@ -103,8 +106,10 @@ def logs(name: str, *, follow: bool = False, lines: int = 50, folder: Folder = P
     known = {server.name: server for server in servers()}
     if name not in known:
         raise InvalidSettings(f"there is no server '{name}': name one of {', '.join(known)}")
-    for line in read_on(known[name].log_file(Place(folder, load().cache)), lines, follow):
-        print(line, flush=follow)
+    with _while_read():
+        for line in read_on(known[name].log_file(Place(folder, load().cache)), lines, follow):
+            print(line, flush=follow)
+        sys.stdout.flush()
 
 
 @stack.command
@@ -123,9 +128,23 @@ def down(folder: Folder = Path(".stack")) -> None:
     from services.stack.place import Place
     from services.stack.supervisor import stop_all
 
-    stop_all(servers(), Place(folder, load().cache), lambda finding: print(_line(finding), flush=True))
+    stop_all(servers(), Place(folder, load().cache), _tell)
 
 
-def _line(finding) -> str:  # type: ignore[no-untyped-def]
+def _tell(finding) -> None:  # type: ignore[no-untyped-def]
+    """Print what became of a server; where nobody reads it, the others are started or ended all the same."""
     words = f"  {finding.words}" if finding.words else ""
-    return f"{finding.server:<9} {finding.state:<8} {finding.address:<16} {finding.seconds:5.1f} s{words}".rstrip()
+    with _while_read():
+        print(f"{finding.server:<9} {finding.state:<8} {finding.address:<16} {finding.seconds:5.1f} s{words}".rstrip(), flush=True)
+
+
+@contextmanager
+def _while_read() -> Iterator[None]:
+    """Print in a block until whoever reads, as `head`, has read enough.
+
+    Source: Python's library reference, module signal, "Note on SIGPIPE".
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered is written at the end of the process

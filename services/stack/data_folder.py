@@ -1,6 +1,7 @@
 """A server's data folder: whole, or not there."""
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +23,10 @@ def make_whole(data: Path, proof: str, make: Callable[[Path], None]) -> Path:
         return data
     if data.exists() and any(data.iterdir()):
         raise ServerNotStarted(f"{data} holds files but no {proof}, so it is half-written: move it away, or put back what is missing")
-    draft = data.with_name(f"{data.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)  # what a killed attempt left
-    draft.mkdir(parents=True)
+    for left in data.parent.glob(f"{data.name}.part*"):  # by a killed attempt, whose tool may still be at work there
+        shutil.rmtree(left, ignore_errors=True)
+    data.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f"{data.name}.part-", dir=data.parent))
     make(draft)
     if data.exists():
         data.rmdir()

@@ -1,7 +1,9 @@
 """The commands of the stack, the logs they show and the environment they leave to others."""
 
+import os
 import stat
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +23,11 @@ from services.stack.mlflow_server import mlflow_server
 from services.stack.place import LOOPBACK, Place, free_port
 from services.stack.process import PID_FILE
 from services.stack.server import Launch, Server
-from services.stack.supervisor import stop_all
+from services.stack.supervisor import look, stop_all
 from tests.services.stack.small_server import small_server
 from tests.waiting import LIMIT_S
+
+ROOT = Path(__file__).parents[3]
 
 
 def unavailable(place: Place) -> Launch:
@@ -119,6 +123,24 @@ def test_secrets_and_environment_are_for_their_owner_alone(up, place):
     assert said.stdout == read_environment(place.root)["EARTHEYE_S3_SECRET_KEY"] == f"it's {place.secret('small')}"
     assert Place(place.root, place.cache).secret("small") == place.secret("small")
     assert place.secret("small") not in Path(f"/proc/{findings[0].pid}/cmdline").read_text()
+
+
+def test_a_reader_who_has_read_enough_ends_the_log_and_not_the_work(up, place, tmp_path, monkeypatch):
+    long = tmp_path / "kafka" / "log"
+    long.parent.mkdir()
+    long.write_text("a line\n" * 100_000)
+    command = f"{sys.executable} -m services.cli.main stack logs kafka --lines 100000 --folder {tmp_path} | head -n 1"
+    read = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (read.returncode, read.stdout, read.stderr) == (0, "a line\n", "")
+    servers = small_server(), small_server("another")
+    monkeypatch.setattr(local_stack, "servers", lambda: servers)
+    up(*servers)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody, monkeypatch.context() as unread:
+        unread.setattr(sys, "stdout", nobody)
+        commands.down(place.root)
+    assert {look(server, place).state for server in servers} == {"stopped"}
 
 
 def test_without_a_stack_the_way_to_one_is_told(tmp_path):

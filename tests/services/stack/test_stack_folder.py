@@ -135,6 +135,20 @@ def test_data_that_a_killed_start_left_in_the_making_are_made_anew(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_a_tool_that_outlives_a_killed_start_writes_nowhere_that_the_next_one_looks(tmp_path):
+    drafts = []
+
+    def be_cut_off(draft: Path) -> None:
+        drafts.append(draft)
+        raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            make_whole(tmp_path / "data", "whole", be_cut_off)
+    assert drafts[0] != drafts[1]
+    assert list(tmp_path.iterdir()) == drafts[1:]
+
+
 def test_where_no_stack_is_nothing_is_ended_and_no_folder_made(tmp_path):
     with pytest.raises(InvalidSettings, match=r"there is no stack in .*/nowhere: name the folder of one with --folder"):
         commands.down(tmp_path / "nowhere")
