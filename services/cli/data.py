@@ -23,7 +23,7 @@ def cells(
 ) -> None:
     """Describe the cells of the equal-area grid: land-cover shares, elevation and region of each.
 
-    Examples: `eartheye cells runs/world runs/cells`; first with `--dry-run` for what would be done
+    Example: `eartheye cells runs/world runs/cells`, first with `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def cells(
 def sample(cells: str, sites: str, *, dry_run: bool = False, config: Annotated[SamplerConfig, Parameter(name="*")]) -> None:
     """Draw sites from cells, stratified by region, land cover and elevation: equation (1) of the CG-EarthEye report.
 
-    Examples: `eartheye sample runs/cells runs/sites --target-sites 48 --class-ratio.built-up 0.4`; first with `--dry-run` for what would be
+    Example: `eartheye sample runs/cells runs/sites --target-sites 48 --class-ratio.built-up 0.4`, first with `--dry-run` for what would be
     done
 
     Parameters
@@ -87,7 +87,7 @@ def tile(
 ) -> None:
     """Cut tiles and masks: at the sites, over scenes that are covered whole, and from image folders. What is rejected is listed, and why.
 
-    Examples: `eartheye tile runs/world runs/tiles --sites runs/sites --chip-px 518`; first with `--dry-run` for what would be done
+    Example: `eartheye tile runs/world runs/tiles --sites runs/sites --chip-px 518`, first with `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def curate(
 ) -> None:
     """Drop poor tiles, near duplicates and the excess of redundant scene types.
 
-    Examples: `eartheye curate runs/tiles runs/curated`; first with `--dry-run` for what would be done
+    Example: `eartheye curate runs/tiles runs/curated`, first with `--dry-run` for what would be done
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def pretrain(
 ) -> None:
     """Pretrain a backbone on unlabelled tiles. Interrupted, it goes on from its last checkpoint.
 
-    Examples: `eartheye pretrain runs/tiles runs/curated runs/backbone --checkpoint runs/checkpoint --size small --steps 20000`; first with
+    Example: `eartheye pretrain runs/tiles runs/curated runs/backbone --checkpoint runs/checkpoint --size small --steps 20000`, first with
     `--dry-run` for what would be done
 
     Parameters
@@ -58,8 +58,8 @@ def finetune(
 ) -> None:
     """Train a head on a frozen backbone.
 
-    Examples: `eartheye finetune runs/tiles runs/backbone runs/landcover --title landcover --task segmentation --samples.label-set
-    landcover`; first with `--dry-run` for what would be done
+    Example: `eartheye finetune runs/tiles runs/backbone runs/landcover --title landcover --task segmentation --samples.label-set
+    landcover`, first with `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def evaluate(
 
     A backbone is judged by nearest neighbours and a linear probe on `--samples`; a task model on its own test tiles.
 
-    Examples: `eartheye evaluate runs/tiles runs/landcover runs/landcover-report`; first with `--dry-run` for what would be done
+    Example: `eartheye evaluate runs/tiles runs/landcover runs/landcover-report`, first with `--dry-run` for what would be done
 
     Parameters
     ----------
