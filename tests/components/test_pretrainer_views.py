@@ -60,15 +60,51 @@ def test_views_belong_to_seed_epoch_and_site_alone():
         assert not torch.equal(first.global_views, draw(*key).global_views)
 
 
+COLUMNS = torch.arange(200.0).expand(1, 200, 200)
+PLACES = torch.cat([COLUMNS, COLUMNS.transpose(1, 2)])
+"""(2, 200, 200), of which each pixel says its column and row."""
+
+
+def extent(cut):
+    """Columns and rows that a crop of `PLACES` spans, pixels."""
+    # values at the middles of the outermost pixels are half a pixel inside
+    inside = (cut.shape[-1] - 1) / cut.shape[-1]
+    return [(place.max() - place.min()).item() / inside for place in cut]
+
+
 def test_a_crop_covers_the_share_asked_for():
-    columns = torch.arange(200.0).expand(1, 200, 200)
-    rows = columns.transpose(1, 2)
     for site in range(30):
-        cut = crop(torch.cat([columns, rows]), (0.1, 0.3), 50, generator(0, 0, site))
-        # values at the middles of the outermost pixels are half a pixel inside
-        across, down = ((cut[axis].max() - cut[axis].min()).item() * 50 / 49 for axis in (0, 1))
+        across, down = extent(crop(PLACES, (0.1, 0.3), 50, generator(0, 0, site)))
         assert 0.09 < across * down / 200**2 < 0.32
         assert 0.7 < across / down < 1.4
+
+
+def test_crops_are_of_many_shapes_and_lie_anywhere():
+    cuts = [crop(PLACES, (0.1, 0.3), 50, generator(0, 0, site)) for site in range(100)]
+    shapes = [across / down for across, down in map(extent, cuts)]
+    assert min(shapes) < 0.8
+    assert max(shapes) > 1.25
+    for axis in (0, 1):
+        middles = [cut[axis].mean().item() for cut in cuts]
+        assert min(middles) < 60
+        assert max(middles) > 140
+    assert abs(np.corrcoef([cut.mean(dim=(1, 2)).tolist() for cut in cuts], rowvar=False)[0, 1]) < 0.3
+
+
+def test_local_crops_are_of_smaller_shares_than_global_ones():
+    config = SMALL.model_copy(update={"global_area": (0.5, 1.0), "local_area": (0.05, 0.3), "jitter_probability": 0.0})
+    main, other = (Acquisition(tile, PLACES, torch.zeros(2), torch.ones(2), WIDE) for tile in (1, 2))
+    for site in range(5):
+        views = draw_views(main, [other], config, generator(0, 0, site))
+        assert all(0.49 < np.prod(extent(view)) / 200**2 < 1.01 for view in views.global_views)
+        assert all(0.04 < np.prod(extent(view)) / 200**2 < 0.32 for view in views.local_views)
+
+
+def test_what_is_finer_than_a_crop_s_pixels_is_averaged():
+    stripes = (torch.arange(84) % 2).float().expand(3, 84, 84)
+    coarse = crop(stripes, (1.0, 1.0), 28, generator(0, 0, 0))[:, 2:-2, 2:-2]
+    assert coarse.min() > 0.4
+    assert coarse.max() < 0.6
 
 
 def test_a_crop_of_a_narrow_tile_is_its_middle_size_square():
@@ -103,6 +139,15 @@ def test_saturation_alone_keeps_the_grey():
     assert not torch.allclose(changed, view, atol=1e-3)
 
 
+def test_contrast_alone_scales_what_differs_from_the_mean_of_all_bands():
+    config = ViewsConfig(brightness=0, contrast=0.9, saturation=0, jitter_probability=1)
+    view = torch.rand(3, 8, 8, generator=torch.manual_seed(0)) + torch.tensor([0.0, 1.0, 3.0])[:, None, None]
+    changed = jitter(view, acquisition(0, view), config, generator(0, 0, 0))
+    factor = changed.std() / view.std()
+    assert torch.allclose(changed - view.mean(), (view - view.mean()) * factor, atol=1e-5)
+    assert abs(factor - 1) > 1e-2
+
+
 def test_flips_give_all_four_mirrors():
     view = torch.arange(4.0).reshape(1, 2, 2)
     seen = {tuple(flip(view, generator(0, 0, site)).flatten().tolist()) for site in range(40)}
@@ -130,6 +175,15 @@ def test_masked_patches_lie_in_blocks():
         blocks += neighbours(mask.reshape(16, 16))
         scattered += neighbours(rng.permutation(mask).reshape(16, 16))
     assert blocks > 1.5 * scattered
+
+
+def test_blocks_lie_flat_stand_and_are_square():
+    shapes = set()
+    for seed in range(300):
+        rows, columns = draw_mask(16, (4 / 256, 4 / 256), np.random.default_rng(seed)).reshape(16, 16).nonzero()
+        assert len(rows) == 4
+        shapes.add((int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1))
+    assert {(1, 4), (2, 2), (4, 1)} <= shapes
 
 
 def test_a_mask_of_a_single_patch_hides_it():
