@@ -51,10 +51,17 @@ def list_jobs(engine: Engine, limit: int, state: JobState | None = None, after: 
     return JobPage(jobs=tuple(jobs[:limit]), next=last and f"{last.asked_at.isoformat().replace('+00:00', 'Z')}~{last.job}")
 
 
-def list_failures(engine: Engine, job: str, limit: int) -> list[FailureOut]:
-    """Return the blocks of a job that failed.
+def list_failures(engine: Engine, job: str, limit: int, after: str | None = None) -> list[FailureOut]:
+    """Return the blocks of a job that failed, in the order of the plan.
+
+    Args:
+        engine: the platform's database.
+        job: its name.
+        limit: how many at most.
+        after: only blocks that come after this one.
 
     Raises:
+        InvalidConfig: `after` is no block of the job.
         NotThere: no such job was asked for.
     """
     with Session(engine) as session:
@@ -62,6 +69,11 @@ def list_failures(engine: Engine, job: str, limit: int) -> list[FailureOut]:
         plan = session.get(Plan, asked.plan) if asked.plan else None
         names = names_of(asked, plan) if plan else {}
         failed = select(Block).where(Block.plan == asked.plan, Block.state == "failed").order_by(Block.id).limit(limit)
+        if after is not None:
+            last = session.scalar(select(Block.id).where(Block.plan == asked.plan, Block.block == after))
+            if last is None:
+                raise InvalidConfig(f"after={after} is no block of job '{job}': give the last block of the page before")
+            failed = failed.where(Block.id > last)
         return [
             FailureOut(block=block.block, reason=renamed(block.reason or "", names), sendings=block.sendings, window=tuple(block.window))
             for block in session.scalars(failed)

@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from eartheye.contracts.messages import NAME, JobRequest
+from eartheye.contracts.messages import BLOCK, NAME, JobRequest
 from services.admin.access import PrincipalDep
 from services.admin.jobs.progress import Streams, watch
 from services.admin.jobs.queries import find_job, list_failures, list_jobs
@@ -20,6 +20,7 @@ from services.admin.platform import PlatformDep
 router = APIRouter(tags=["jobs"])
 JobName = Annotated[str, Path(pattern=NAME)]
 Limit = Annotated[int, Query(gt=0, le=500)]
+LastBlock = Annotated[str | None, Query(pattern=BLOCK, description="The last block of the page before, for those that follow.")]
 Place = Annotated[int, Path(ge=0, lt=2**24)]
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
@@ -69,9 +70,9 @@ async def get_events(
 
 
 @router.get("/v1/jobs/{job}/failures")
-def get_failures(job: JobName, platform: PlatformDep, limit: Limit = 100) -> list[FailureOut]:
-    """The blocks of a job that failed, and why."""
-    return list_failures(platform.engine, job, limit)
+def get_failures(job: JobName, platform: PlatformDep, limit: Limit = 100, after: LastBlock = None) -> list[FailureOut]:
+    """The blocks of a job that failed, and why, a page at a time; a page that is not full is the last."""
+    return list_failures(platform.engine, job, limit, after)
 
 
 @router.post("/v1/jobs/{job}/cancel", status_code=202)

@@ -68,6 +68,15 @@ def test_a_running_job_counts_its_blocks_and_tells_its_failures(admin):
     assert failures[0] == {"block": "r0000c0003", "reason": "the disk is full", "sendings": 1, "window": [3, 0, 2, 2]}
 
 
+def test_failures_come_a_page_at_a_time_and_none_is_left_out(admin):
+    def page(**asked: object) -> list[str]:
+        return [failure["block"] for failure in admin.ask("GET", "/v1/jobs/j6/failures", params={"limit": 1} | asked).json()]
+
+    assert [page(), page(after="r0000c0003"), page(after="r0000c0004")] == [["r0000c0003"], ["r0000c0004"], []]
+    refused = admin.ask("GET", "/v1/jobs/j6/failures", params={"after": "r9999c9999"})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:eartheye:problem:invalid-config")
+
+
 def test_a_job_that_was_cancelled_keeps_the_blocks_that_it_had(admin):
     """Its plan has gone on for another job meanwhile."""
     blocks = admin.ask("GET", "/v1/jobs/broken-off").json()["blocks"]
