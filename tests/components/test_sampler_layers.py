@@ -74,6 +74,7 @@ def test_a_layer_of_several_bands_is_refused(data, name):
         data.aggregate()
 
 
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
 def test_regions_without_a_reference_system_or_polygon_or_column_are_refused(data):
     box = shapely.box(116, 29, 118, 31)
     data.write_regions([(1, "a", box)], crs=None)

@@ -90,6 +90,7 @@ def test_a_palette_s_grey_stands_for_one_band(data, tmp_path):
     assert np.array_equal(tiles.image(0)[0][0], np.asarray(grey.convert("L")))
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_images_that_cannot_be_read_or_have_other_bands_are_listed_and_the_rest_is_cut(data, tmp_path):
     Image.fromarray(picture(64, 64)).save(data / "images" / "0.jpg")
     whole = (data / "images" / "0.jpg").read_bytes()
@@ -115,6 +116,7 @@ def test_images_that_cannot_be_read_or_have_other_bands_are_listed_and_the_rest_
     }
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_a_folder_of_a_type_that_no_tile_has_says_what_to_convert_it_to(data, tmp_path):
     (data / "more").mkdir()
     for name in ("images/a.tif", "more/b.tif"):

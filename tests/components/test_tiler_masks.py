@@ -120,6 +120,7 @@ def test_polygons_of_another_place_are_refused(data, tmp_path):
         cut(data, tmp_path, (buildings("b.gpkg"),))
 
 
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
 def test_polygons_without_a_reference_system_are_refused(data, tmp_path):
     write_polygons(data / "b.gpkg", [shapely.box(WEST, NORTH - 5, WEST + 5, NORTH)], crs=None)
     with pytest.raises(MissingCrs, match="has no reference system"):

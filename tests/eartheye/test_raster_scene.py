@@ -213,6 +213,7 @@ def test_a_known_reference_system_is_not_replaced(rgb):
         assert scene.crs == CRS.from_epsg(32650)
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_an_image_that_lies_nowhere_is_refused(tmp_path, pixels):
     with pytest.raises(MissingCrs, match="georeference it"), open_scene(write(tmp_path / "a.tif", pixels, transform=Affine.identity())):
         pass

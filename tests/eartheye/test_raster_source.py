@@ -21,6 +21,7 @@ def test_a_folder_is_no_raster(tmp_path):
         pass
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("crs", [None, "EPSG:32633"])
 def test_ground_control_points_alone_are_to_be_warped_and_not_given_a_reference_system(tmp_path, crs):
     corners = [GroundControlPoint(row, column, 400_000 + column, 5_500_000 - row) for row in (0, 20) for column in (0, 30)]
