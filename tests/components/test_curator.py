@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -254,11 +253,22 @@ def test_decisions_are_the_same_each_time_and_a_finished_folder_is_returned(tile
         curate(tiles, CuratorConfig(seed=1), Folder(tmp_path / "a"))
 
 
-PROGRAM = """
-import sys
+KILLED_AT_THE_SECOND_PART = """
+import os, signal, sys
+from components.curator import looks
 from components.curator.config import CuratorConfig
 from components.curator.run import curate
 from eartheye.store import Folder
+
+whole, finished = looks.ShardLooks.finish, []
+
+def finish(self, folder):
+    if finished:
+        os.kill(os.getpid(), signal.SIGKILL)
+    finished.append(folder)
+    return whole(self, folder)
+
+looks.ShardLooks.finish = finish
 curate(Folder(sys.argv[1]), CuratorConfig(clusters=4, max_cluster_excess=1.5), Folder(sys.argv[2]))
 """
 
@@ -266,13 +276,10 @@ curate(Folder(sys.argv[1]), CuratorConfig(clusters=4, max_cluster_excess=1.5), F
 def test_a_killed_run_goes_on_where_it_was(tiles, tmp_path):
     whole = curate(tiles, CONFIG, Folder(tmp_path / "whole"))
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, tiles.root, str(tmp_path / "curated")], env=environment)
-    while not list(tmp_path.glob("curated/parts/*/manifest.json")):
-        assert process.poll() is None
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_SECOND_PART, tiles.root, str(tmp_path / "curated")], env=environment)
+    assert killed.returncode == -signal.SIGKILL
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("curated/parts/*/manifest.json")}
+    assert len(finished) == 1
     assert curate(tiles, CONFIG, Folder(tmp_path / "curated")) == whole
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
 

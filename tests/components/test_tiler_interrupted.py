@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -59,8 +58,21 @@ def whole(data, given, tmp_path_factory):
     return folder
 
 
-def start(data, given, tiles, limit=0):
-    command = [sys.executable, "-c", PROGRAM, str(data), given.model_dump_json(), str(tiles), str(limit)]
+KILLED_AT_THE_FOURTH_PART = """
+import os, signal
+from components.tiler import run
+whole, begun = run.cut_part, []
+def cut_part(*arguments):
+    begun.append(arguments)
+    if len(begun) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(*arguments)
+run.cut_part = cut_part
+"""
+
+
+def start(data, given, tiles, limit=0, before=""):
+    command = [sys.executable, "-c", before + PROGRAM, str(data), given.model_dump_json(), str(tiles), str(limit)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
@@ -72,13 +84,11 @@ def content(folder):
 
 def test_a_killed_run_is_taken_up_where_it_stopped_and_ends_with_the_same_bytes(data, given, whole, tmp_path):
     tiles = tmp_path / "tiles"
-    process = start(data, given, tiles)
-    while len(list(tiles.glob("parts/*/manifest.json"))) < 3:
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    killed = start(data, given, tiles, before=KILLED_AT_THE_FOURTH_PART)
+    told = killed.communicate()[1]
+    assert killed.returncode == -signal.SIGKILL, told
     finished = {path: path.stat().st_mtime_ns for path in tiles.glob("parts/*/manifest.json")}
+    assert len(finished) == 3
     assert not (tiles / "manifest.json").exists()
     cut_tiles(str(data), given, None, CONFIG, Folder(tiles))
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
