@@ -18,6 +18,7 @@ from eartheye.settings import Settings
 from services.stack.place import free_port
 from services.stack.triton_install import triton_program
 from tests.manifests.rendering import named, pod_of
+from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.server
 KEY = "0123abcd"
@@ -72,7 +73,7 @@ def client(ports):
 
 
 def settings_of(ports, key=""):
-    return Settings(triton_url=f"127.0.0.1:{ports['grpc']}", triton_repository=Path("models"), triton_key=key)
+    return Settings(triton_url=f"127.0.0.1:{ports['grpc']}", triton_repository=Path("models"), triton_key=key, predictor_timeout_s=LIMIT_S)
 
 
 @pytest.mark.parametrize("key", ["", "a guess"])
