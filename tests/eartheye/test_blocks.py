@@ -100,6 +100,11 @@ def test_weights_of_neighbouring_tiles_add_up_and_none_is_zero(input_px, overlap
     assert (line[lattice.overlap_px : len(line) - lattice.overlap_px] == FULL_WEIGHT).all()
 
 
+def test_weights_rise_and_fall_as_a_hann_window():
+    hann = [(1 - np.cos(2 * np.pi * (place + 0.5) / 8)) / 2 for place in range(8)]
+    assert np.abs(flank_weights(Lattice(8, 4)) / FULL_WEIGHT - hann).max() <= 0.5 / FULL_WEIGHT
+
+
 def test_of_equally_probable_classes_the_first_wins():
     sums = np.array([[[1, 5, 3]], [[4, 5, 3]], [[4, 2, 3]]], np.int32)
     assert first_of_largest(sums).tolist() == [[1, 0, 0]]
