@@ -129,6 +129,14 @@ def test_an_unknown_option_is_refused_with_a_suggestion():
     assert "--target-sites" in told.stdout + told.stderr
 
 
+def test_a_package_that_this_installation_lacks_is_named():
+    without = "import sys; sys.modules['torch'] = None; sys.argv[0] = 'eartheye'; from services.cli.main import main; main()"
+    asked = ["pretrain", "tiles", "curated", "backbone", "--checkpoint", "checkpoint"]
+    result = subprocess.run([sys.executable, "-c", without, *asked], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr == "eartheye: torch is not installed here: install eartheye[all], or take the image of this role\n"
+
+
 def test_malformed_settings_are_named(monkeypatch):
     monkeypatch.setenv("EARTHEYE_CACHE_LIMIT_GB", "-1")
     told = eartheye("sample", "cells", "sites", "--target-sites", "5")

@@ -43,6 +43,8 @@ COMMANDS = (
     (SERVERS, "services.cli.stack:stack", "Start, look after and end the local servers."),
 )
 """Group, place, and words for the list of commands."""
+OURS = ("eartheye", "models", "components", "pipelines", "services")
+"""Packages that no installation lacks."""
 
 
 def command_line(listing: bool) -> App:
@@ -84,6 +86,11 @@ def main() -> None:
         sys.exit(2)
     except UserError as error:
         print(f"eartheye: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in OURS:
+            raise
+        print(f"eartheye: {error.name} is not installed here: install eartheye[all], or take the image of this role", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("eartheye: interrupted; run it again to go on", file=sys.stderr)
