@@ -45,7 +45,7 @@ def add_datasets_page(app: FastAPI) -> None:
 
     @ui.page("/datasets")
     async def datasets_page() -> None:
-        with frame(app, "Datasets") as visitor:
+        async with frame(app, "Datasets") as visitor:
             if visitor is None:
                 return
             with ui.column().classes("w-full gap-5") as content:

@@ -1,8 +1,8 @@
 """What all pages share: the bar above, the look, and the way to the login."""
 
 from asyncio import to_thread
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 from nicegui import ui
@@ -36,8 +36,8 @@ body { background: #f5f6f4; color: #1d2a2f; }
 """
 
 
-@contextmanager
-def frame(app: FastAPI, title: str) -> Iterator[Visitor | None]:
+@asynccontextmanager
+async def frame(app: FastAPI, title: str) -> AsyncIterator[Visitor | None]:
     """Give a page its frame; who is not signed in is led to the login, and None is given.
 
     Where the database does not answer, the page says so, and loads again until it does.
@@ -49,7 +49,7 @@ def frame(app: FastAPI, title: str) -> Iterator[Visitor | None]:
     visitor = Visitor.of(app)
     look(title)
     try:
-        principal = visitor.principal
+        principal = await to_thread(lambda: visitor.principal)
     except UserError as error:
         _wait_for_better_times(error)
         yield None

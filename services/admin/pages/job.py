@@ -26,7 +26,7 @@ def add_job_page(app: FastAPI) -> None:
 
     @ui.page("/jobs/{job}")
     async def job_page(job: str) -> None:
-        with frame(app, "Jobs") as visitor:
+        async with frame(app, "Jobs") as visitor:
             if visitor is None:
                 return
             place, shown = ui.column().classes("w-full gap-5"), list[JobOut]()
@@ -59,11 +59,11 @@ async def _show(visitor: Visitor, job: JobOut) -> None:
             ui.label(job.job).classes("text-h6")
             state_badge(job.state)
             ui.space()
-            if job.state not in ENDED and visitor.may(CANCEL):
+            if job.state not in ENDED and await visitor.may(CANCEL):
                 ui.button("Cancel", on_click=lambda: visitor.act(CANCEL, lambda _who: cancel(visitor.platform, job.job))).props(
                     "outline no-caps dense"
                 ).classes("q-px-md")
-            if job.state in ("failed", "rejected", "cancelled") and visitor.may(REDRIVE):
+            if job.state in ("failed", "rejected", "cancelled") and await visitor.may(REDRIVE):
                 ui.button("Take up again", on_click=lambda: visitor.act(REDRIVE, lambda _who: redrive(visitor.platform, job.job))).props(
                     "outline no-caps dense"
                 ).classes("q-px-md")

@@ -27,10 +27,10 @@ def add_jobs_page(app: FastAPI) -> None:
 
     @ui.page("/jobs")
     async def jobs_page() -> None:
-        with frame(app, "Jobs") as visitor:
+        async with frame(app, "Jobs") as visitor:
             if visitor is None:
                 return
-            if visitor.may(SUBMIT):
+            if await visitor.may(SUBMIT):
                 with panel("Map a scene"):
                     await _form(visitor)
             with panel("Jobs"):

@@ -38,7 +38,7 @@ def add_models_page(app: FastAPI) -> None:
 
     @ui.page("/models")
     async def models_page() -> None:
-        with frame(app, "Models") as visitor:
+        async with frame(app, "Models") as visitor:
             if visitor is None:
                 return
             place, shown = ui.column().classes("w-full gap-5"), list[Known]()
@@ -61,7 +61,7 @@ def add_models_page(app: FastAPI) -> None:
                     if away and not known:
                         ui.label(away).classes("text-negative")
                     for each in known:
-                        _show(visitor, each)
+                        await _show(visitor, each)
                     if not known and not away:
                         ui.label("No model is registered yet: `eartheye register` or a pipeline does that.").classes("quiet")
 
@@ -78,7 +78,7 @@ def _know(platform: Platform, model: ModelStanding, decided: list[DecisionOut], 
         return Known(model, decided, [], str(error))
 
 
-def _show(visitor: Visitor, known: Known) -> None:
+async def _show(visitor: Visitor, known: Known) -> None:
     model = known.model
     with ui.element("section").classes("panel"):
         with ui.row().classes("items-center w-full q-pb-sm"):
@@ -88,7 +88,7 @@ def _show(visitor: Visitor, known: Known) -> None:
                 ui.spinner(size="sm")
                 ui.label("deployment and aliases follow").classes("quiet")
             ui.space()
-            if (model.previous is not None or (model.pending and model.champion is not None)) and visitor.may(ROLL_BACK):
+            if (model.previous is not None or (model.pending and model.champion is not None)) and await visitor.may(ROLL_BACK):
                 _roll_back_button(visitor, model)
         if model.trouble:
             ui.label(f"Waits, and is tried again: {model.trouble}").classes("text-negative")
@@ -108,7 +108,7 @@ def _show(visitor: Visitor, known: Known) -> None:
                     )
                     for check in gate.checks:
                         ui.label(("✓ " if check.passed else "✗ ") + check.words).classes("quiet")
-                if version.standing != "champion" and visitor.may(PROMOTE):
+                if version.standing != "champion" and await visitor.may(PROMOTE):
                     _promote_button(visitor, model, version.version)
         ui.label("Audit").classes("text-weight-medium q-mt-md")
         for decision in known.decided:

@@ -21,7 +21,7 @@ def add_overview_page(app: FastAPI) -> None:
 
     @ui.page("/")
     async def overview() -> None:
-        with frame(app, "Overview") as visitor:
+        async with frame(app, "Overview") as visitor:
             if visitor is None:
                 return
             with ui.column().classes("w-full gap-5") as content:

@@ -44,13 +44,13 @@ class Visitor:
 
     @property
     def principal(self) -> Principal | None:
-        """Who signed in, None where nobody did or the session is over."""
+        """Who signed in, None where nobody did or the session is over; asks the database, so not to be asked for in the event loop."""
         key = self.sessions.key(self.session, self.platform)
         return Principal.of(key) if key else None
 
-    def may(self, action: str) -> bool:
+    async def may(self, action: str) -> bool:
         """Say whether the role suffices for a route, so that a page need not show what would be refused."""
-        principal = self.principal
+        principal = await to_thread(lambda: self.principal)
         return principal is not None and principal.may(action)
 
     def models(self) -> tuple[Sequence[ModelStanding], str | None]:
