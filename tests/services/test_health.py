@@ -16,13 +16,14 @@ from eartheye.settings import Settings
 from services.health import Broker, offer_health
 from services.stack.broker import embedded_broker
 from services.stack.place import free_port
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
 def answer_of():
     """Asks a path at a port until it answers with a status, and returns what it says."""
 
-    @retry(stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+    @retry(stop=stop_after_delay(LIMIT_S), wait=wait_fixed(0.2), reraise=True)
     def ask(port: int, path: str, status: int) -> str:
         answer = requests.get(f"http://127.0.0.1:{port}{path}", timeout=10)
         assert answer.status_code == status, answer.text

@@ -1,7 +1,6 @@
 """Models over the API: what there is, the gate's verdict, promotion and rollback with the real registry service."""
 
 import threading
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from services.admin.roles import Role
 from services.registry import outbox, service
 from services.registry.service import run_registry
 from tests.services.registry_candidate import make_candidate
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,18 +31,9 @@ def registry(admin, candidates):
     thread.join()
 
 
-def until(found):
-    """Wait for an answer that is neither none nor false."""
-    for _ in range(600):
-        if answer := found():
-            return answer
-        time.sleep(0.1)
-    raise AssertionError("the registry did not follow the decision")
-
-
 def settled(admin) -> dict:
     """Wait until deployment and aliases have followed the last decision."""
-    until(lambda: admin.ask("GET", "/v1/models/landcover/decisions").json()[0]["state"] != "pending")
+    wait_until(lambda: admin.ask("GET", "/v1/models/landcover/decisions").json()[0]["state"] != "pending")
     return admin.ask("GET", "/v1/models/landcover/decisions").json()[0]
 
 
@@ -94,9 +85,10 @@ def test_a_decision_that_an_outage_holds_up_says_what_it_waits_for(admin, monkey
     with monkeypatch.context() as outage:
         outage.setattr(outbox, "deploy", away)
         assert admin.ask("POST", "/v1/models/waiting/promote", Role.PROMOTER, json={"version": 1}).status_code == 202
-        assert until(lambda: stands(admin, "waiting")["trouble"]) == "Triton does not answer"
+        wait_until(lambda: stands(admin, "waiting")["trouble"])
+        assert stands(admin, "waiting")["trouble"] == "Triton does not answer"
         assert stands(admin, "waiting")["pending"]
-    assert until(lambda: not stands(admin, "waiting")["pending"])
+    wait_until(lambda: not stands(admin, "waiting")["pending"])
     assert stands(admin, "waiting")["trouble"] is None
     assert alias_version("waiting", CHAMPION) == 1
 

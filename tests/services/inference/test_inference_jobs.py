@@ -23,6 +23,7 @@ from eartheye.store import Folder
 from services.inference.stac_item import source_href
 from tests.services.inference.place import GRID, QUICK, Place, ask, write_scene
 from tests.services.inference.roles import inference_service
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_requests_sent_twice_and_at_once_make_one_map(service, place, bus):
     with bus.replies(JOB_RESULTS, "twice", (JobResult,)) as replies:
         for _ in range(3):
             bus.publish(JOB_REQUESTS, "twice", request)
-        assert replies.next(60).state == "done"
+        assert replies.next(LIMIT_S).state == "done"
 
 
 def test_a_name_that_belongs_to_another_request_is_refused(result, place, bus):
@@ -211,7 +212,7 @@ def test_a_rejected_job_keeps_its_reason_until_it_is_redriven(service, place, bu
     monkeypatch.setitem(place.models, ("coming", "champion"), place.models["landcover", "champion"])
     with bus.replies(JOB_RESULTS, "early", (JobResult,)) as replies:
         bus.publish(JOB_REQUESTS, "early", JobCommand(job="early", command="redrive"))
-        assert replies.next(60).state == "done"
+        assert replies.next(LIMIT_S).state == "done"
 
 
 def test_other_threads_may_ask_at_the_same_time(service, place, bus):

@@ -113,7 +113,7 @@ def test_a_service_whose_broker_loses_outcomes_finishes_all_the_same(own_place, 
         bus.replies(JOB_RESULTS, "lossy", (JobResult,)) as replies,
     ):
         bus.publish(JOB_REQUESTS, "lossy", own_place.request("lossy"))
-        assert replies.next(60).state == "done"
+        assert replies.next(LIMIT_S).state == "done"
 
 
 def test_a_block_sent_twice_is_mapped_once(own_place, bus):
@@ -155,7 +155,7 @@ def test_a_service_that_starts_with_a_new_broker_sends_again_what_the_old_one_to
             new_bus.replies(JOB_RESULTS, "moved", (JobResult,)) as replies,
             inference_service(settings, own_place.resolve, open_predictor, PlannerConfig(block_px=64)),
         ):
-            assert replies.next(60).state == "done"
+            assert replies.next(LIMIT_S).state == "done"
 
 
 def test_a_job_that_was_noted_and_not_planned_is_planned_by_the_next_planner(own_place, bus):

@@ -23,6 +23,7 @@ from services.registry.standing import decision_on, decisions
 from services.registry.tables import Decision
 from services.stack.broker import API_VERSION, embedded_broker
 from tests.services.registry_candidate import make_candidate, write_report
+from tests.waiting import LIMIT_S
 
 POLICY = GatePolicy(min_miou=0.5, max_loss_to_champion=0.05)
 
@@ -164,7 +165,7 @@ def test_a_gate_that_returns_to_a_policy_finds_the_refusal_by_it(registry, tmp_p
         assert decision(other, ask("returns", made.version)).id != first.id
         with bus.replies(PROMOTION_RESULTS, first.request, (PromotionResult,)) as replies:
             decision(registry, ask("returns", made.version))
-            assert replies.next(30.0).reasons == tuple(first.reasons)
+            assert replies.next(LIMIT_S).reasons == tuple(first.reasons)
     assert len(decisions(connect(), "returns")) == 2
 
 
@@ -177,7 +178,7 @@ def test_a_version_that_does_not_exist_is_refused_and_recorded(registry, tmp_pat
 def test_a_model_that_does_not_exist_is_told_and_leaves_no_trace(registry):
     with open_bus() as bus, bus.replies(PROMOTION_RESULTS, "nobody-v7", (PromotionResult,)) as replies:
         registry.handle(ask("nobody", 7))
-        answer = replies.next(30.0)
+        answer = replies.next(LIMIT_S)
     assert (answer.granted, answer.reasons) == (False, ("failed: the registry has no model 'nobody': register one first",))
     assert decisions(connect()) == []
 
@@ -288,7 +289,7 @@ def test_one_name_for_two_requests_is_refused(registry, tmp_path):
     decision(registry, ask("same-name", made.version, "the-name"))
     with open_bus() as bus, bus.replies(PROMOTION_RESULTS, "the-name", (PromotionResult,)) as replies:
         registry.handle(ask("same-name", made.version + 1, "the-name"))
-        answer = replies.next(30.0)
+        answer = replies.next(LIMIT_S)
     assert not answer.granted
     assert "another request has the name" in answer.reasons[0]
 
@@ -300,7 +301,7 @@ def test_who_asks_while_the_database_is_away_is_told_and_may_ask_again(registry,
         with monkeypatch.context() as outage:
             outage.setattr(registry, "_engine", away)
             registry.handle(ask("away", made.version))
-        answer = replies.next(30.0)
+        answer = replies.next(LIMIT_S)
     assert not answer.granted
     assert "EARTHEYE_DATABASE_URL" in answer.reasons[0]
     assert "secret" not in answer.reasons[0]
