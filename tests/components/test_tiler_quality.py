@@ -68,6 +68,13 @@ def test_a_cloud_is_bright_white_and_smooth():
     assert measure(image, ALL, RGB).clear == pytest.approx(0.75, abs=0.03)
 
 
+def test_cloud_is_a_share_of_what_has_data():
+    image, valid = city(), ALL.copy()
+    image[:, :64, 32:96] = 230
+    image[:, 64:], valid[64:] = 0, False
+    assert cloud_share(image, valid) == pytest.approx(0.5, abs=0.06)
+
+
 def test_bright_colours_rough_ground_and_single_roofs_are_no_cloud():
     yellow, rough, roof = city(), city(), city()
     yellow[:, 32:96, 32:96] = np.array([240, 220, 150])[:, None, None]

@@ -36,6 +36,12 @@ def test_a_draw_takes_whole_images_and_keeps_the_expected_sum(shapes, rate):
         assert torch.isclose(subset.scale[view_of_row[subset.rows] == view].sum(), torch.tensor(float(images * length)))
 
 
+def test_every_image_is_drawn_sooner_or_later():
+    torch.manual_seed(0)
+    packing = Packing(((10, 1),), torch.device("cpu"))
+    assert {row for _ in range(30) for row in draw(packing, 0.3).rows.tolist()} == set(range(10))
+
+
 def test_an_image_that_is_not_drawn_passes_unchanged():
     torch.manual_seed(0)
     block = Block(dim=12, mlp_dim=24, heads=3, layer_scale=None, drop_path=0.5).train()

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional
 
 from eartheye.errors import InvalidConfig
-from models.heads.linear import LinearHead
+from models.heads.linear import LinearHead, scene_features
 from models.heads.upernet import UperNet, pool
 from models.tasks import QuantisedSegmenter, SceneClassifier, Segmenter
-from models.vit import VisionTransformer, VitSpec
+from models.vit import Tokens, VisionTransformer, VitSpec
 
 TINY = VitSpec(layers=4, dim=32, mlp_dim=64, heads=2, layer_scale=None, drop_path=0.5)
 
@@ -37,6 +37,11 @@ def through_onnx(module, images, path):
     )
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return session.run(None, {"images": images.numpy()})[0]
+
+
+def test_a_scene_is_its_class_token_beside_the_mean_of_its_patches():
+    tokens = Tokens(torch.tensor([[1.0, 2.0]]), torch.tensor([[[0.0, 4.0], [2.0, 8.0], [4.0, 0.0]]]))
+    assert scene_features(tokens).tolist() == [[1.0, 2.0, 2.0, 4.0]]
 
 
 def test_the_scene_head_learns_from_cached_features(backbone):
