@@ -53,6 +53,15 @@ def test_the_losses_are_those_of_views_one_by_one(batch, asked):
     torch.testing.assert_close(losses.total.detach(), cls + patch)
 
 
+def test_class_and_patch_tokens_have_each_a_centre_of_their_own(batch):
+    model = SelfSupervised(VisionTransformer(TINY, 32), HEAD, "moving_average")
+    global_views, masks, _ = batch
+    tokens = model.teacher.backbone(global_views.flatten(0, 1))
+    model.losses(*batch, teacher_temperature=0.05)
+    torch.testing.assert_close(model.class_centre.centre, 0.1 * model.teacher.class_head(tokens.cls).mean(dim=0))
+    torch.testing.assert_close(model.patch_centre.centre, 0.1 * model.teacher.patch_head(tokens.patches[masks.flatten(0, 1)]).mean(dim=0))
+
+
 @pytest.mark.parametrize("centring", ["sinkhorn_knopp", "moving_average"])
 def test_every_part_of_the_student_learns_and_none_of_the_teacher(batch, centring):
     model = SelfSupervised(VisionTransformer(replace(TINY, drop_path=0.3, layer_scale=0.1), 32), HEAD, centring)
