@@ -1,19 +1,19 @@
 """What the finetuner says it would train, held against what it trains."""
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import components.finetuner.run
 from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.features import encode
-from components.finetuner.forecast import forecast_head
+from components.finetuner.forecast import forecast_head, thin
 from components.finetuner.resources import Resources
 from components.finetuner.run import finetune
+from components.finetuner.windows import choose_windows
 from eartheye.contracts import ModelPackage
 from eartheye.errors import ConflictingOutput, NotEnoughTiles, WrongBands
 from eartheye.store import Folder
-from eartheye.tiles import SplitConfig
+from eartheye.tiles import SplitConfig, TileSet
 from models.weights import read_weights
 from tests.components.tiler_data import files_below
 from tests.components.tiny_tiles import write_backbone
@@ -63,19 +63,14 @@ def test_the_numbers_are_those_of_the_run_and_nothing_is_written(config, tiles, 
     assert forecast_head(tiles, backbone, config, model, HERE) is None
 
 
-def test_few_windows_are_tried_in_the_proportion_of_all(tiles, backbone, tmp_path, monkeypatch):
-    monkeypatch.setattr(components.finetuner.forecast, "TRIED", 8)
-    tried = []
-
-    def counting(*arguments):
-        tried.append(np.bincount([window.part == "validation" for window in arguments[2].all]).tolist())
-        return encode(*arguments)
-
-    monkeypatch.setattr(components.finetuner.forecast, "encode", counting)
-    told = forecast_head(tiles, backbone, SEGMENTATION, Folder(tmp_path), HERE)
-    train, validation = tried[-1]
-    assert 8 <= train + validation <= 16
-    assert validation / train == pytest.approx(told.validation / told.train, rel=0.5)
+def test_a_few_tiles_are_tried_whole_and_in_the_proportion_of_all(tiles, monkeypatch):
+    monkeypatch.setattr(components.finetuner.forecast, "TRIED", 32)
+    windows = choose_windows(TileSet(tiles), "segmentation", MASKS)
+    few = thin(windows)
+    train, validation = len(few.rows("train")), len(few.rows("validation"))
+    assert 32 <= train + validation == len(few.all) < 48
+    assert validation / train == pytest.approx(len(windows.rows("validation")) / len(windows.rows("train")), rel=0.5)
+    assert all(len(few.rows_of(window.tile)) == len(windows.rows_of(window.tile)) for window in few.all)
 
 
 def test_what_the_run_would_refuse_is_refused(tiles, backbone, tmp_path):
