@@ -37,8 +37,8 @@ def class_iou(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def mean_iou(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(...) mean of `class_iou` over the classes that are in the truth, whether they are found or not."""
-    iou = np.where(matrix.sum(axis=-1) > 0, class_iou(matrix), np.nan)
+    """(...) mean of `class_iou` over the classes that are there or predicted; one that is predicted and nowhere counts as 0."""
+    iou = class_iou(matrix)
     present = ~np.isnan(iou)
     return np.where(present, iou, 0).sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
 
