@@ -38,6 +38,7 @@ def test_a_loaded_model_maps_a_scene_and_writes_it(tmp_path):
     with rasterio.open(tmp_path / "map.tif") as written, rasterio.open(tmp_path / "scene.tif") as scene:
         assert (written.transform, written.crs) == (scene.transform, scene.crs)
         assert (written.read(1) == made.classes).all()
+        assert (written.tags()["LICENCE"], written.tags()["ATTRIBUTION"]) == ("CC-BY-4.0", "Example Imagery 2023")
     assert (made.classes[:60, :60] == 0).all()
     assert set(made.classes[80:].flat) <= {1, 3, 4, 9}
 

@@ -165,3 +165,8 @@ class ServingPackage(Manifest):
     licence: tuple[str, ...]
     """Licences of the training data."""
     attribution: tuple[str, ...]
+
+    @property
+    def rights(self) -> dict[str, str]:
+        """What the licences of the training data ask for, as tags of a map."""
+        return {"LICENCE": "; ".join(self.licence), "ATTRIBUTION": "; ".join(self.attribution)}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from eartheye.blocks import Window, map_window
-from eartheye.contracts import ClassSpec, ServingPackage
+from eartheye.contracts import ServingPackage
 from eartheye.errors import InvalidConfig, InvalidName, StoreUnavailable
 from eartheye.predictor import Predictor, open_predictor
 from eartheye.raster import CogSpec, open_scene, write_cog
@@ -32,7 +32,8 @@ class ClassMap:
     """(height, width) class values, 0 without data."""
     crs: CRS
     transform: Affine
-    legend: tuple[ClassSpec, ...]
+    package: ServingPackage
+    """Of the model: its classes, and what its data's licences ask for."""
 
     def write(self, path: Path | str) -> None:
         """Write a cloud-optimised GeoTIFF.
@@ -52,7 +53,8 @@ class ClassMap:
             dtype="uint8",
             bands=("class",),
             nodata=0,
-            classes=self.legend,
+            classes=self.package.classes,
+            tags=self.package.rights,
         )
         write_cog(Path(path), self.classes[None], spec)
 
@@ -105,7 +107,7 @@ class MapModel:
             window: Window = area_of(opened, area)
             origin = (window.column, window.row)
             classes = map_window(read_images(opened, self.package), self._predict, self.package, window, origin)
-            return ClassMap(classes, opened.crs, opened.transform @ Affine.translation(*origin), self.package.classes)
+            return ClassMap(classes, opened.crs, opened.transform @ Affine.translation(*origin), self.package)
 
 
 def check_output(scene: str, output: Path) -> None:

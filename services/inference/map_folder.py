@@ -48,7 +48,6 @@ def build_map(
         return read_raster(*earlier, RasterWindow(*window)) if earlier else read_raster(work, rasters[window])
 
     crs, transform = _grid(plan)
-    licence, attribution = "; ".join(package.licence), "; ".join(package.attribution)
     spec = CogSpec(
         crs=crs,
         transform=transform,
@@ -58,7 +57,7 @@ def build_map(
         bands=("class",),
         nodata=0,
         classes=package.classes,
-        tags={"MODEL": f"{plan.model} {plan.model_version}", "LICENCE": licence, "ATTRIBUTION": attribution},
+        tags={"MODEL": f"{plan.model} {plan.model_version}"} | package.rights,
     )
     with tempfile.TemporaryDirectory(prefix="eartheye-map-") as directory, told_as({directory: "$TMPDIR"}):
         scratch = Path(directory)
@@ -70,8 +69,7 @@ def build_map(
     properties: dict[str, str | int] = {
         "eartheye:model": plan.model,
         "eartheye:model_version": plan.model_version,
-        "licence": licence,
-        "attribution": attribution,
+        **{tag.lower(): words for tag, words in package.rights.items()},
     }
     grid = crs, transform, plan.area.width, plan.area.height
     name = f"map-{made_from[:16]}"
