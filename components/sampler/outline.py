@@ -1,6 +1,5 @@
 """The ground of a raster as an outline on the Earth."""
 
-import numpy as np
 import shapely
 
 from eartheye.date_line import in_one_piece
@@ -13,10 +12,9 @@ def outline(scene: Scene) -> shapely.Polygon:
 
     Raises:
         InvalidCatalogue: a pole lies within it, so that it has no outline in longitude and latitude.
+        MissingCrs: it lies nowhere on Earth, or reaches beyond it.
     """
     ring = shapely.get_coordinates(scene.footprint)
-    if not np.isfinite(ring).all():
-        return scene.footprint
     lon = in_one_piece(ring[:, 0])
     if abs(lon[-1] - lon[0]) > 180.0:
         raise InvalidCatalogue(

@@ -1,16 +1,19 @@
 """Where on Earth a raster lies, and how large its pixels are there."""
 
 import math
+import re
 
 import numpy as np
 import pyproj
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
-from eartheye.date_line import in_one_piece
+from eartheye.contracts.messages import CRS_CODE
+from eartheye.date_line import TURNS_DEG, in_one_piece
 from eartheye.errors import MissingCrs
 
 WGS84 = CRS.from_epsg(4326)
@@ -31,23 +34,32 @@ def known_crs(declared: CRS | None, stand_in: str | None, where: str) -> CRS:
     Raises:
         MissingCrs: neither says where on Earth the file lies.
     """
-    if declared is not None and _is_placed(declared):
+    if declared is not None and is_placed(pyproj.CRS.from_wkt(declared.to_wkt())):
         return declared
     if stand_in is None:
         has = "no reference system" if declared is None else "a reference system without a known datum"
         raise MissingCrs(f"{where} has {has}: write one into the file with gdal_edit.py -a_srs, or give its `crs`, as EPSG:4326")
     try:
-        return CRS.from_user_input(stand_in)
+        given = CRS.from_user_input(stand_in) if re.fullmatch(CRS_CODE, stand_in) else None
     except CRSError:
-        raise MissingCrs(f"{where}: `crs` is {stand_in}, which is no reference system: give one as EPSG:4326") from None
+        given = None
+    if given is None or not is_placed(pyproj.CRS.from_wkt(given.to_wkt())):
+        raise MissingCrs(f"{where}: `crs` is {stand_in}, which is no reference system of places on Earth: give its code, as EPSG:4326")
+    return given
 
 
-def _is_placed(crs: CRS) -> bool:
-    full = pyproj.CRS.from_wkt(crs.to_wkt())
-    if full.geodetic_crs is None or not (full.is_geographic or full.is_projected):
+def is_placed(crs: pyproj.CRS) -> bool:
+    """Say whether a reference system tells places on Earth: a known datum, neither heights alone nor another planet."""
+    if crs.geodetic_crs is None or not (crs.is_geographic or crs.is_projected):
         return False
-    datum = (full.geodetic_crs.datum.name if full.geodetic_crs.datum else "unknown").lower().replace("_", " ")
-    return not datum.startswith(("unknown", "not specified", "unnamed"))
+    datum = (crs.geodetic_crs.datum.name if crs.geodetic_crs.datum else "unknown").lower().replace("_", " ")
+    if datum.startswith(("unknown", "not specified", "unnamed")):
+        return False
+    try:
+        pyproj.Transformer.from_crs(crs, "EPSG:4326")
+    except ProjError:
+        return False
+    return True
 
 
 def footprint(crs: CRS, transform: Affine, width: int, height: int) -> shapely.Polygon:
@@ -62,6 +74,18 @@ def footprint(crs: CRS, transform: Affine, width: int, height: int) -> shapely.P
     x, y = place(transform, columns, rows)
     lon, lat = to_wgs84(crs).transform(x, y)
     return shapely.Polygon(np.stack([in_one_piece(lon), lat], axis=1))
+
+
+def is_on_earth(outline: shapely.Polygon, pixel_deg: float) -> bool:
+    """Say whether the Earth has the longitudes and latitudes of an outline, which may be infinite.
+
+    Args:
+        outline: as `footprint` returns it.
+        pixel_deg: height of a pixel; a raster with the centre of one at a pole reaches half of it beyond.
+    """
+    west, south, east, north = outline.bounds
+    turned, pole = 180.0 + max(TURNS_DEG), 90.0 + pixel_deg
+    return -turned <= west <= east <= turned and -pole <= south <= north <= pole
 
 
 def place(transform: Affine, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

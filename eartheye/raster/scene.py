@@ -1,5 +1,6 @@
 """A georeferenced raster, read window by window."""
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from rasterio.windows import Window
 
 from eartheye.errors import EmptyArea, MissingCrs, UnreadableRaster
 from eartheye.raster.bands import name_bands, select_bands
-from eartheye.raster.reference import footprint, ground_sampling_distance_m, known_crs
+from eartheye.raster.reference import footprint, ground_sampling_distance_m, is_on_earth, known_crs
 from eartheye.raster.source import RasterSource, first_cause
 
 
@@ -36,6 +37,8 @@ class Scene:
         if self.transform == Affine.identity():
             points = "has ground control points alone" if dataset.gcps[0] else "does not say where its pixels lie on Earth"
             raise MissingCrs(f"{source.uri} {points}: georeference it, as gdalwarp does")
+        if not (np.isfinite(self.transform).all() and self.transform.determinant):
+            raise MissingCrs(f"{source.uri} has pixels without a place or a size on Earth: georeference it, as gdalwarp does")
         self.crs: CRS = known_crs(dataset.crs, crs, source.uri)
         self.width: int = dataset.width
         self.height: int = dataset.height
@@ -46,15 +49,34 @@ class Scene:
         alpha_is_data = MaskFlags.alpha in mask and len(self._numbers) == dataset.count
         self._masked = MaskFlags.per_dataset in mask and not alpha_is_data
 
-    @cached_property
+    @property
     def gsd_m(self) -> float:
-        """Ground sampling distance in metres, in the scene's middle, whatever the unit of its reference system."""
-        return ground_sampling_distance_m(self.crs, self.transform, self.width, self.height)
+        """Ground sampling distance in metres, in the scene's middle, whatever the unit of its reference system.
+
+        Raises:
+            MissingCrs: the scene lies nowhere on Earth, or reaches beyond it.
+        """
+        return self._ground[1]
+
+    @property
+    def footprint(self) -> shapely.Polygon:
+        """Outline of the raster in one piece, longitude and latitude on WGS84; beyond 180 degrees where it lies across them.
+
+        Raises:
+            MissingCrs: the scene lies nowhere on Earth, or reaches beyond it.
+        """
+        return self._ground[0]
 
     @cached_property
-    def footprint(self) -> shapely.Polygon:
-        """Outline of the raster in one piece, longitude and latitude on WGS84; beyond 180 degrees where it lies across them."""
-        return footprint(self.crs, self.transform, self.width, self.height)
+    def _ground(self) -> tuple[shapely.Polygon, float]:
+        grid = self.crs, self.transform, self.width, self.height
+        outline, gsd_m = footprint(*grid), ground_sampling_distance_m(*grid)
+        if is_on_earth(outline, pixel_deg=abs(self.transform.d) + abs(self.transform.e)) and 0 < gsd_m < math.inf:
+            return outline, gsd_m
+        raise MissingCrs(
+            f"{self.uri} lies nowhere on Earth under {self.crs.to_string()[:80]}, or reaches beyond it: correct `crs`, or the file's own "
+            "with gdal_edit.py -a_srs, or cut off what lies beyond, as gdalwarp -t_srs EPSG:4326 does"
+        )
 
     def read(self, window: Window, bands: Sequence[str] | None = None) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return the pixels of a window, which may reach beyond the raster.
@@ -139,7 +161,7 @@ def open_scene(uri: str | Path, bands: Sequence[str] | None = None, nodata: floa
 
     Raises:
         UnreadableRaster: it is not there, no raster, truncated or corrupt.
-        MissingCrs: neither the file nor `crs` says where on Earth it lies.
+        MissingCrs: neither the file nor `crs` says where on Earth it lies, or its pixels have no size.
         WrongBands: `bands` names more or fewer than there are.
     """
     source = RasterSource(uri)

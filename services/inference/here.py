@@ -101,6 +101,7 @@ class MapModel:
             WrongBands: the scene has other bands or another data type than the model takes.
             WrongScale: its ground sampling distance is outside the model's range.
             UnreadableRaster: it cannot be read.
+            MissingCrs: it does not say where on Earth it lies, or lies nowhere.
         """
         with open_scene(str(scene), bands, crs=crs) as opened:
             check_fit(opened, self.package)

@@ -206,6 +206,29 @@ def test_scenes_that_cannot_be_opened_or_do_not_fit_are_listed_with_the_reason(d
     assert (tiles.index.dropna(subset="rejected")["site"] < 0).all()
 
 
+@pytest.mark.parametrize("how", ["cover", "sites"])
+def test_scenes_that_lie_nowhere_on_earth_are_listed_with_the_reason_and_the_rest_is_cut(data, sites, tmp_path, how):
+    write_scene(data / "good.tif")
+    wrong = {
+        "flat.tif": Affine(1, 0, WEST, 0, 0, NORTH),
+        "nan.tif": Affine(1, 0, np.nan, 0, -1, NORTH),
+        "far.tif": from_origin(1e12, 0, 1, 1),
+    }
+    for name, where in wrong.items():
+        write_scene(data / name, size=(128, 128))
+        with rasterio.open(data / name, "r+") as file:
+            file.transform = where
+    stand_ins = {"degrees.tif": "EPSG:4326", "heights.tif": "EPSG:5773", "local.tif": 'LOCAL_CS["x",UNIT["metre",1]]'}
+    for name in stand_ins:
+        write_scene(data / name, size=(128, 128), crs=None)
+    bad = [*(entry(name, cut=how) for name in wrong), *(entry(name, cut=how, crs=crs, gsd_m=1.0) for name, crs in stand_ins.items())]
+    tiles = cut(data, catalogue(entry("good.tif"), *bad), sites, tmp_path)
+    rejected = tiles.index.dropna(subset="rejected").set_index("source")["rejected"]
+    assert rejected.str.partition(":")[0].to_dict() == dict.fromkeys([*wrong, *stand_ins], "no reference system")
+    assert "degrees.tif lies nowhere on Earth under EPSG:4326" in rejected["degrees.tif"]
+    assert tiles.cut["source"].unique().tolist() == ["good.tif"]
+
+
 def test_a_reference_system_that_a_scene_lacks_is_given_in_the_catalogue(data, sites, tmp_path):
     write_scene(data / "nocrs.tif", crs=None)
     tiles = cut(data, catalogue(entry("nocrs.tif", crs=CRS)), sites, tmp_path)
@@ -344,6 +367,8 @@ def test_a_catalogue_that_names_what_is_not_there_or_contradicts_itself_is_refus
     write_scene(data / "q1.tif", size=(100, 100))
     with pytest.raises(InvalidCatalogue, match="two sets of bands"):
         cut(data, catalogue(entry("q1.tif"), entry("q1.tif", bands=(*RGB, "nir"))), sites, tmp_path)
+    with pytest.raises(InvalidCatalogue, match=r"q1.tif stands twice in the catalogue and would count as two acquisitions"):
+        cut(data, catalogue(entry("q1.tif"), entry("q1.tif", 5)), sites, tmp_path)
 
 
 def test_a_finished_folder_is_returned_untouched_and_another_configuration_refused(data, sites, tmp_path):

@@ -208,6 +208,68 @@ def test_a_missing_or_unknown_reference_system_is_refused_or_stood_in_for(tmp_pa
         pass
 
 
+METRES, DEGREES = HERE, Affine(1e-4, 0, 117, 0, -1e-4, 30)
+
+
+@pytest.mark.parametrize(
+    ("crs", "stand_in", "transform"),
+    [
+        (None, "EPSG:4326", METRES),
+        ("EPSG:4326", None, METRES),
+        ("EPSG:4326", None, Affine(1e-4, 0, 117, 0, -1e-4, 200)),
+        ("EPSG:4326", None, Affine(1e-4, 0, 1e12, 0, -1e-4, 30)),
+        (UTM, None, Affine(2, 0, 1e12, 0, -2, 3_300_000)),
+        ("ESRI:54009", None, Affine(300_000, 0, -18_040_000, 0, -180_000, 9_020_000)),
+    ],
+    ids=["metres for degrees", "metres declared degrees", "latitude 200", "longitude 1e12", "x 1e12", "corners beyond the Earth"],
+)
+def test_a_scene_that_lies_nowhere_on_earth_has_no_ground(tmp_path, pixels, crs, stand_in, transform):
+    with open_scene(write(tmp_path / "a.tif", pixels, crs=crs, transform=transform), crs=stand_in) as scene:
+        for ground in ("footprint", "gsd_m"):
+            with pytest.raises(
+                MissingCrs, match=f"a.tif lies nowhere on Earth under {stand_in or crs}, or reaches beyond it: correct `crs`"
+            ):
+                getattr(scene, ground)
+
+
+def test_the_centre_of_a_pixel_may_lie_at_a_pole(tmp_path):
+    pixels = np.ones((1, 181, 360), np.uint8)
+    with open_scene(write(tmp_path / "a.tif", pixels, crs="EPSG:4326", transform=Affine(1, 0, -180.5, 0, -1, 90.5))) as scene:
+        assert scene.footprint.bounds == (-180.5, -90.5, 179.5, 90.5)
+
+
+@pytest.mark.parametrize("fault", [{"a": 0.0, "e": 0.0}, {"e": 0.0}, {"b": 2.0, "d": -2.0}, {"c": np.nan}, {"a": np.nan}, {"f": np.inf}])
+def test_pixels_without_a_size_or_a_place_are_refused(tmp_path, pixels, fault):
+    transform = Affine(**dict(zip("abcdef", HERE, strict=False)) | fault)
+    with (
+        pytest.raises(MissingCrs, match="georeference it, as gdalwarp does"),
+        open_scene(write(tmp_path / "a.tif", pixels, transform=transform)),
+    ):
+        pass
+
+
+STAND_INS = [
+    "EPSG:5773",
+    "EPSG:4978",
+    "IAU_2015:49900",
+    'LOCAL_CS["x",UNIT["metre",1]]',
+    "http://127.0.0.1:9/x",
+    "+proj=longlat +datum=WGS84",
+]
+
+
+@pytest.mark.parametrize("stand_in", STAND_INS)
+def test_only_the_code_of_a_reference_system_of_places_on_earth_stands_in(tmp_path, pixels, stand_in):
+    path = write(tmp_path / "a.tif", pixels, crs=None, transform=DEGREES)
+    with pytest.raises(MissingCrs, match="which is no reference system of places on Earth"), open_scene(path, crs=stand_in):
+        pass
+
+
+def test_the_surface_of_another_planet_is_refused(tmp_path, pixels):
+    with pytest.raises(MissingCrs, match="give its `crs`"), open_scene(write(tmp_path / "a.tif", pixels, "IAU_2015:49900", DEGREES)):
+        pass
+
+
 def test_a_known_reference_system_is_not_replaced(rgb):
     with open_scene(rgb, crs="EPSG:4326") as scene:
         assert scene.crs == CRS.from_epsg(32650)

@@ -149,6 +149,11 @@ def test_a_scene_without_a_reference_system(reason, place):
     assert "has no reference system" in reason(scene=str(place.root / "lost.tif"))
 
 
+def test_a_scene_that_lies_nowhere_on_earth(reason, place):
+    write_scene(place.root / "lost.tif", crs=None)
+    assert "lies nowhere on Earth under EPSG:4326" in reason(scene=str(place.root / "lost.tif"), crs="EPSG:4326")
+
+
 def test_a_gigantic_area(place, bus):
     limited = Place(place.root, place.settings.model_copy(update={"job_limit_px": 20_000}), place.models, place.package)
     by_hand = ByHand(limited, bus)
