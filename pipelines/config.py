@@ -17,6 +17,7 @@ from components.tiler.config import TilerConfig
 from eartheye.contracts import GatePolicy
 from eartheye.contracts.messages import CRS_CODE, NAME
 from eartheye.errors import InvalidConfig
+from eartheye.field_mistakes import fields_of
 from eartheye.yaml_mistakes import mistake_of
 
 MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -162,7 +163,6 @@ def read_chain(path: Path) -> ChainConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidConfig(f"{path} is not YAML: {mistake_of(error)}") from None
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-        raise InvalidConfig(f"{path}: {reasons}") from None
+        raise InvalidConfig(f"{path}: {fields_of(error)}") from None
     except InvalidConfig as error:
         raise InvalidConfig(f"{path}: {error}") from None

@@ -1,6 +1,5 @@
 """Which tiles are to be cut, in parts that can be done one by one."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -97,7 +96,7 @@ def thin(part: Part, step: int) -> Part:
 
 def image_group(entry: ImagesEntry, name: str) -> str:
     """Return what is never split between training and test: an image, or the images that the entry's pattern takes together."""
-    found = re.search(entry.group_pattern, name) if entry.group_pattern else None
+    found = entry.group_pattern.search(name) if entry.group_pattern else None
     return f"{entry.path} {found.group(1)}" if found else name
 
 

@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 
 from components.tiler.images import FORMATS, read_image
 from eartheye.contracts import Catalogue
-from eartheye.contracts.catalogue import Imagery, ImagesEntry
+from eartheye.contracts.catalogue import Imagery, ImagesEntry, SceneEntry
 from eartheye.errors import InvalidCatalogue, MissingCrs, UnreadableRaster, UserError, WrongBands
 from eartheye.raster import open_scene
 from eartheye.store import Folder
@@ -115,7 +115,7 @@ def _matches(name: list[str], pattern: list[str]) -> bool:
     return len(name) == len(pattern) and all(fnmatch.fnmatchcase(part, wanted) for part, wanted in zip(name, pattern, strict=True))
 
 
-def _imagery(catalogue: Catalogue) -> Iterator[Imagery]:
+def _imagery(catalogue: Catalogue) -> Iterator[SceneEntry | ImagesEntry]:
     yield from catalogue.scenes
     yield from catalogue.images
 
@@ -126,6 +126,9 @@ def _check_sensors(catalogue: Catalogue) -> None:
         known = first.setdefault(entry.sensor, entry)
         if (known.bands, known.channels) != (entry.bands, entry.channels):
             raise InvalidCatalogue(f"sensor '{entry.sensor}' has two sets of bands or channels in the catalogue: give each its own name")
+    listed = [(entry.path, entry.sensor) for entry in _imagery(catalogue)]
+    if again := sorted({path for path, sensor in listed if listed.count((path, sensor)) > 1}):
+        raise InvalidCatalogue(f"{again[0]} stands twice in the catalogue and would count as two acquisitions: list it once")
     names = [labels.name for labels in catalogue.labels]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InvalidCatalogue(f"labels {sorted(twice)} stand twice in the catalogue: give each its own name")

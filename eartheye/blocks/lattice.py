@@ -3,11 +3,6 @@
 from dataclasses import dataclass
 from typing import Self
 
-from eartheye.errors import InvalidConfig
-
-MAX_OVERLAP = 0.5
-"""With more, three tiles would meet along an axis, and the weights of their flanks would no longer add up."""
-
 
 @dataclass(frozen=True)
 class Lattice:
@@ -25,12 +20,7 @@ class Lattice:
         Args:
             input_px: side of its images, at least 1.
             overlap: overlap of neighbouring tiles as a share of `input_px`, 0 to 0.5; rounded to whole pixels, at most half a tile.
-
-        Raises:
-            InvalidConfig: the overlap is outside that range.
         """
-        if not 0 <= overlap <= MAX_OVERLAP:
-            raise InvalidConfig(f"overlap {overlap:g} of neighbouring tiles: choose one from 0 to {MAX_OVERLAP:g}")
         return cls(input_px, min(round(input_px * overlap), input_px // 2))
 
     @property

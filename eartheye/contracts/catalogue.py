@@ -4,21 +4,37 @@ A data folder holds `catalogue.yaml`; every path in it is relative to the folder
 """
 
 import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eartheye.contracts.package import ClassSpec
 from eartheye.errors import InvalidCatalogue
+from eartheye.field_mistakes import fields_of
 from eartheye.yaml_mistakes import mistake_of
 
 LARGEST_CHIP_PX = 8192
 """Largest side of a tile: several are in memory at once, 200 megabytes each in three bands of a byte."""
-MASK_VALUES = frozenset(range(1, 256))
-"""Values that a class may have in a mask, a byte a pixel: 0 is not labelled."""
+LARGEST_MASK_VALUE = 255
+"""Of a class in a mask, a byte a pixel; 0 is not labelled."""
 ENTRY = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+LabelName = Annotated[str, Field(min_length=1, max_length=100)]
+"""Names a set of masks; a part of their keys in LMDB, which takes 511 bytes."""
+
+
+def _with_one_group(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    if pattern.groups != 1:
+        raise ValueError(f"{pattern.pattern} has {pattern.groups} groups: put one pair of parentheses around what images share")
+    return pattern
+
+
+GroupPattern = Annotated[re.Pattern[str], AfterValidator(_with_one_group)]
 
 
 class Terms(BaseModel):
@@ -64,11 +80,13 @@ class Imagery(Terms):
     sensor: str
     bands: tuple[str, ...]
     """Names of the file's bands, in order; `red`, `green`, `blue`, `nir`, `pan`, ..."""
-    channels: tuple[str, ...] = ("red", "green", "blue")
+    channels: tuple[str, ...] = Field(("red", "green", "blue"), min_length=1)
     """Bands that a network's channels take; (`pan`, `pan`, `pan`) feeds one band to all three."""
 
     @model_validator(mode="after")
     def _channels_are_bands(self) -> "Imagery":
+        if len(set(self.bands)) < len(self.bands):
+            raise ValueError(f"a name stands twice among the bands {list(self.bands)}: give each its own")
         if missing := set(self.channels) - set(self.bands):
             raise ValueError(f"channels {sorted(missing)} are not among the bands {list(self.bands)}: set `channels`")
         return self
@@ -79,9 +97,9 @@ class SceneEntry(Imagery):
 
     path: str
     acquired: dt.date | None = None
-    quarter: str | None = Field(None, pattern=r"^\d{4}Q[1-4]$")
+    quarter: str | None = Field(None, pattern=r"^[12][0-9]{3}Q[1-4]$")
     """Set for quarterly mosaics."""
-    gsd_m: float | None = None
+    gsd_m: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Ground sampling distance; read off the file where it is left out."""
     nodata: float | None = None
     """Stands in for a nodata value that the file does not declare."""
@@ -102,7 +120,7 @@ class ImagesEntry(Imagery):
     """Folder, or glob pattern of the images."""
     labelled_by_folder: bool = False
     """Each image's class is the name of its folder."""
-    group_pattern: str | None = None
+    group_pattern: GroupPattern | None = None
     """Regular expression with one group, searched in an image's path: images whose group reads the same, as (`tile\\d+`), are never split
     between training and test. None: each image stands alone."""
     chip_px: int | None = Field(None, gt=0, le=LARGEST_CHIP_PX)
@@ -112,14 +130,14 @@ class RasterLabels(Terms):
     """A georeferenced class raster; its values are the classes' values."""
 
     kind: Literal["raster"] = "raster"
-    name: str
+    name: LabelName
     path: str
     crs: str | None = None
     """As that of a scene."""
-    classes: tuple[ClassSpec, ...]
+    classes: tuple[ClassSpec, ...] = Field(min_length=1)
     scenes: tuple[str, ...] | None = None
     """Paths of the scenes that it is the truth of; None for all. A scene from after a change is not one of them."""
-    smallest_width_m: float | None = None
+    smallest_width_m: float | None = Field(None, ge=0, allow_inf_nan=False)
     """Objects narrower than this take the class around them."""
 
 
@@ -127,7 +145,7 @@ class VectorLabels(Terms):
     """Polygons of one class over one scene; ground without a polygon is the background class."""
 
     kind: Literal["vector"] = "vector"
-    name: str
+    name: LabelName
     path: str
     scene: str
     """Path of the scene that was labelled."""
@@ -144,12 +162,12 @@ class MaskLabels(Terms):
     """Colour masks beside images without georeference."""
 
     kind: Literal["masks"] = "masks"
-    name: str
+    name: LabelName
     images: str
     """The `path` of the image entry that was labelled."""
     find: tuple[str, str]
     """Mask of an image: the first text in its path replaced by the second, as (`images/`, `masks/`); the ending becomes `.png`."""
-    classes: tuple[ClassSpec, ...]
+    classes: tuple[ClassSpec, ...] = Field(min_length=1)
     """A class's `colour` is its colour in the masks."""
 
 
@@ -177,16 +195,25 @@ class Catalogue(BaseModel):
     def _classes_fit_into_masks(self) -> "Catalogue":
         for labels in self.labels:
             values = [spec.value for spec in labels.classes]
-            if len(set(values)) < len(values) or not set(values) <= MASK_VALUES:
+            if len(set(values)) < len(values) or max(values) > LARGEST_MASK_VALUE:
                 raise ValueError(
                     f"the {len(values)} classes of labels '{labels.name}' have the values {min(values)} to {max(values)}: "
-                    "give each its own `value` from 1 to 255, a mask holds no others"
+                    f"give each its own `value` from 1 to {LARGEST_MASK_VALUE}, a mask holds no others"
                 )
+            if twice := _twice(spec.name for spec in labels.classes):
+                raise ValueError(f"two classes of labels '{labels.name}' are called '{twice}': give each its own `name`")
+            if labels.kind == "masks" and (twice := _twice(spec.colour.lower() for spec in labels.classes)):
+                raise ValueError(f"two classes of labels '{labels.name}' are {twice} in the masks: give each its own `colour`")
         return self
 
     def terms(self, entry: Terms) -> tuple[str, str]:
         """Return licence and attribution of an entry."""
         return entry.licence or self.licence, entry.attribution or self.attribution
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    """Return the first name that stands twice, None where each stands once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def read_catalogue(path: Path) -> Catalogue:
@@ -204,5 +231,4 @@ def read_catalogue(path: Path) -> Catalogue:
     try:
         return Catalogue.model_validate(fields)
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-        raise InvalidCatalogue(f"{path}: {reasons}") from None
+        raise InvalidCatalogue(f"{path}: {fields_of(error)}") from None

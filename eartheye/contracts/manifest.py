@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eartheye.errors import ConflictingOutput, NewerManifest, NotFinished, UnreadableManifest
+from eartheye.field_mistakes import fields_of
 from eartheye.store import Folder
 
 NAMES = ("manifest.json", "model.json", "serving.json", "world.json")
@@ -63,8 +64,7 @@ class Manifest(BaseModel):
         try:
             return cls.model_validate(json.loads(data))
         except ValidationError as error:
-            first = error.errors()[0]
-            raise UnreadableManifest(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise UnreadableManifest(f"{where}: {fields_of(error)}") from None
 
     @classmethod
     def done(cls, folder: Folder, made_from: str) -> Self | None:

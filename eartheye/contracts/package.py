@@ -4,17 +4,24 @@ Its words follow the STAC Machine Learning Model extension where that has one fo
 """
 
 import hashlib
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eartheye.contracts.manifest import Manifest
 from eartheye.errors import WrongScale
 from eartheye.store import Bulk
 
-MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), allow_inf_nan=False)
 SCALE_TOLERANCE = 0.01
 """A distance read off a file is seldom round."""
+MAX_OVERLAP = 0.5
+"""With more, three tiles would meet along an axis, and the weights of their flanks would no longer add up."""
+
+Deviation = Annotated[float, Field(ge=0)]
+Metres = Annotated[float, Field(gt=0)]
+Overlap = Annotated[float, Field(ge=0, le=MAX_OVERLAP)]
+Pixels = Annotated[int, Field(gt=0)]
 
 
 class ImageSpec(BaseModel):
@@ -22,18 +29,26 @@ class ImageSpec(BaseModel):
 
     model_config = MODEL
 
-    bands: tuple[str, ...]
+    bands: tuple[str, ...] = Field(min_length=1)
     """Names of the bands, in the order of the channels; (`pan`, `pan`, `pan`) takes one band three times."""
     dtype: Literal["uint8", "uint16", "int16", "float32"]
     unit: str = "digital number"
     nodata: float | None = None
     mean: tuple[float, ...]
     """Mean of each band over the valid pixels of the training tiles, in the unit of the band."""
-    std: tuple[float, ...]
-    gsd_m: float | None
+    std: tuple[Deviation, ...]
+    gsd_m: Metres | None
     """Ground sampling distance of training; None where the training images have no known scale: then no scale is checked."""
-    gsd_range_m: tuple[float, float] | None
+    gsd_range_m: tuple[Metres, Metres] | None
     """Smallest and largest ground sampling distance that the model was trained for."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not len(self.bands) == len(self.mean) == len(self.std):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} deviations of {len(self.bands)} bands: give one each")
+        if self.gsd_range_m is not None and self.gsd_range_m[0] > self.gsd_range_m[1]:
+            raise ValueError(f"gsd_range_m {self.gsd_range_m}: the smallest comes first")
+        return self
 
     def check_scale(self, gsd_m: float | None, images: str, change: str) -> None:
         """Refuse images of another scale than the model was trained for; not asked where either is unknown.
@@ -58,10 +73,10 @@ class ClassSpec(BaseModel):
 
     model_config = MODEL
 
-    value: int
-    """Its number in maps."""
+    value: int = Field(ge=1)
+    """Its number in maps, where 0 is no data."""
     name: str
-    colour: str
+    colour: str = Field(pattern="^#[0-9a-fA-F]{6}$")
     """As `#rrggbb`."""
 
 
@@ -74,7 +89,7 @@ class Architecture(BaseModel):
     """As `vit-small/14`."""
     backbone: dict[str, Any]
     """Fields of `models.vit.VitSpec`."""
-    image_px: int
+    image_px: Pixels
     """Image size that the position embedding was made for."""
     head: dict[str, Any] | None = None
     """Kind and sizes of the head of a task model."""
@@ -120,9 +135,9 @@ class ModelPackage(Manifest):
     """Safetensors: the backbone's, or the head's alone."""
     backbone: BackboneReference | None = None
     image: ImageSpec
-    input_px: int
+    input_px: Pixels
     """Side of the square images that the model is used with."""
-    overlap: float = 0.25
+    overlap: Overlap = 0.25
     """Overlap of neighbouring tiles when a scene is mapped, as a share of `input_px`."""
     classes: tuple[ClassSpec, ...] = ()
     split: Bulk | None = None
@@ -155,12 +170,12 @@ class ServingPackage(Manifest):
     golden: Bulk
     """A tile and the output that a server must give for it: NumPy archive with `images` and `probabilities`."""
     image: ImageSpec
-    input_px: int
-    overlap: float
-    batch_size: int
+    input_px: Pixels
+    overlap: Overlap
+    batch_size: int = Field(gt=0)
     """Every call carries this many images; a smaller rest is padded."""
-    classes: tuple[ClassSpec, ...]
-    parity: float
+    classes: tuple[ClassSpec, ...] = Field(min_length=1)
+    parity: float = Field(ge=0, le=1)
     """Largest difference of a probability between the exported and the trained model, 0 to 1."""
     licence: tuple[str, ...]
     """Licences of the training data."""

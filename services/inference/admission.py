@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from rasterio.windows import Window as RasterWindow
 
-from eartheye.blocks import Lattice, Window
+from eartheye.blocks import Window
 from eartheye.contracts import ServingPackage
 from eartheye.contracts.messages import JobRequest
 from eartheye.errors import CorruptBulk, EmptyArea, RequestRejected, WrongBands
@@ -81,7 +81,6 @@ def admit(request: JobRequest, resolve: ModelSource, settings: Settings) -> Admi
         raise CorruptBulk(f"{package_name(request.model, model.version)} is not the package that was registered: export it again")
     if package.task != "segmentation":
         raise RequestRejected(f"{request.model} classifies whole scenes, a map needs a segmentation model: name another")
-    Lattice.of(package.input_px, package.overlap)
     with told_as({scene_uri: request.scene}), open_scene(scene_uri, request.bands, request.nodata, request.crs) as scene:
         check_fit(scene, package)
         area = area_of(scene, request.area)

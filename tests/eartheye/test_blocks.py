@@ -16,7 +16,6 @@ from onnx import TensorProto, helper
 from eartheye.blocks import Lattice, Window, cut_blocks, map_window
 from eartheye.blocks.blend import FULL_WEIGHT, first_of_largest, flank_weights
 from eartheye.contracts import ClassSpec, ImageSpec, ServingPackage
-from eartheye.errors import InvalidConfig
 from eartheye.store import Bulk
 
 
@@ -80,12 +79,6 @@ def test_tiles_touching_a_stretch_are_those_that_cover_one_of_its_pixels():
             stretch = range(start, start + length)
             covering = [tile for tile in range(20) if set(range(6 * tile, 6 * tile + 8)) & set(stretch)]
             assert list(lattice.touching(start, length)) == covering
-
-
-@pytest.mark.parametrize("overlap", [-0.1, 0.51, float("nan")])
-def test_an_overlap_that_the_weights_cannot_blend_is_refused(overlap):
-    with pytest.raises(InvalidConfig, match=r"choose one from 0 to 0\.5"):
-        Lattice.of(8, overlap)
 
 
 @pytest.mark.parametrize("input_px", [1, 2, 7, 64, 518])
