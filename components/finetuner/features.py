@@ -1,5 +1,6 @@
 """What a frozen backbone says of windows: computed once, kept on this machine's disk for all epochs."""
 
+import math
 import tempfile
 from collections import deque
 from collections.abc import Iterator
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 from components.finetuner.resources import Resources
 from components.finetuner.windows import Windows, class_numbers
 from eartheye.contracts import ImageSpec
+from eartheye.errors import StoreFull
 from eartheye.raster import normalise, select_bands
+from eartheye.raster.canvas import take_room
 from eartheye.settings import load
+from eartheye.store.draft import NO_ROOM, make_local_directory
 from eartheye.telemetry import progress_of
 from eartheye.tiles import TileSet
 from models.tasks import SceneClassifier, Segmenter
@@ -23,12 +27,35 @@ BATCH = 16
 BATCHES_AHEAD = 2
 
 
-def scratch_array(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray:
-    """Return an array of zeros in a nameless file of the node's cache: larger than memory if need be, and gone with the process."""
-    directory = load().cache / "features"
-    directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=directory) as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+def scratch_array(shape: tuple[int, ...], dtype: type[np.generic], rows: NDArray[np.int64]) -> NDArray:
+    """Return an array of zeros in a nameless file of the node's cache: larger than memory if need be, and gone with the process.
+
+    A disk that is full when a page of a mapped file is first written ends the process, so the room is taken before.
+
+    Args:
+        shape: of the array.
+        dtype: of its numbers.
+        rows: those that will be written, at least one; the others take no room.
+
+    Raises:
+        StoreFull: there is no room.
+        StoreUnavailable: the cache folder cannot be made.
+    """
+    directory, row_bytes = load().cache / "features", math.prod(shape[1:]) * np.dtype(dtype).itemsize
+    make_local_directory(directory)
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.truncate(shape[0] * row_bytes)
+            for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+                take_room(file, len(run) * row_bytes, int(run[0]) * row_bytes)
+            return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise StoreFull(
+            f"no room in {directory} for {len(rows) * row_bytes} bytes of features or masks ({error.strerror}): free space, or set "
+            "EARTHEYE_CACHE_DIR to a larger disk"
+        ) from error
 
 
 def training_images(tiles: TileSet, windows: Windows) -> ImageSpec:
@@ -81,6 +108,9 @@ def encode(
 
     Returns:
         (number of windows, ...) as `model.features` gives them; rows that were not wanted are 0.
+
+    Raises:
+        StoreFull: the node's cache has no room for them.
     """
     model.to(resources.device).eval()
     features: NDArray[np.float16] | None = None
@@ -89,7 +119,7 @@ def encode(
             with torch.autocast(resources.device, torch.bfloat16, enabled=precision == "bfloat16"):
                 found = model.features(torch.from_numpy(images).to(resources.device)).half().cpu().numpy()
             if features is None:
-                features = scratch_array((len(windows.all), *found.shape[1:]), np.float16)
+                features = scratch_array((len(windows.all), *found.shape[1:]), np.float16, rows)
             features[batch] = found
             advance(len(batch))
     assert features is not None, "there are windows"
@@ -127,9 +157,13 @@ def read_windows(tiles: TileSet, windows: Windows, rows: NDArray[np.int64], imag
 
 
 def read_masks(tiles: TileSet, windows: Windows, label_set: str) -> NDArray[np.uint8]:
-    """(number of windows, H, W) class numbers from 1; 0 where a pixel has no label or no data."""
+    """(number of windows, H, W) class numbers from 1; 0 where a pixel has no label or no data.
+
+    Raises:
+        StoreFull: the node's cache has no room for them.
+    """
     size, numbers = windows.input_px, class_numbers(windows.classes)
-    masks = scratch_array((len(windows.all), size, size), np.uint8)
+    masks = scratch_array((len(windows.all), size, size), np.uint8, np.arange(len(windows.all)))
     whole: dict[int, NDArray[np.uint8]] = {}
     for row, window in enumerate(windows.all):
         if window.tile not in whole:

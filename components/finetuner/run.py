@@ -57,6 +57,7 @@ def finetune(tiles: Folder, backbone: Folder, config: FinetuneConfig, model: Fol
         WrongBands: the labelled tiles have other channels than the backbone.
         WrongScale: they have another ground sampling distance than the backbone was trained for.
         TrainingDiverged: the loss is no longer a number.
+        StoreFull: there is no room for the features meanwhile, or for the model.
         ConflictingOutput: `model` holds what another input or configuration made.
     """
     given, base = Tiles.read(tiles), ModelPackage.read(backbone)

@@ -43,17 +43,18 @@ class CogSpec(BaseModel):
     """Further metadata of the file, as its licence."""
 
 
-def take_room(file: BinaryIO, size: int) -> None:
-    """Make an empty file this many bytes large, on blocks of its own.
+def take_room(file: BinaryIO, size: int, start: int = 0) -> None:
+    """Give this many bytes of an empty file blocks of their own, so that writing them cannot fail for want of room.
 
     Raises:
         OSError: there is no room.
     """
     if sys.platform == "linux":
-        os.posix_fallocate(file.fileno(), 0, size)
+        os.posix_fallocate(file.fileno(), start, size)
         return
-    for start in range(0, size, ZEROS_BYTES):
-        file.write(bytes(min(ZEROS_BYTES, size - start)))
+    file.seek(start)
+    for done in range(0, size, ZEROS_BYTES):
+        file.write(bytes(min(ZEROS_BYTES, size - done)))
 
 
 class Canvas:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from components.finetuner.config import FinetuneConfig, SamplesConfig
-from components.finetuner.features import encode, read_masks, read_windows, training_images
+from components.finetuner.features import encode, read_masks, read_windows, scratch_array, training_images
 from components.finetuner.fitting import class_weights, fit_head, on_grid_of_head, truth
 from components.finetuner.resources import Resources
 from components.finetuner.run import finetune, targets_of
@@ -24,6 +24,7 @@ from eartheye.errors import (
     InvalidConfig,
     NewerManifest,
     NotEnoughTiles,
+    StoreFull,
     TrainingDiverged,
     UnreadableManifest,
     WrongBackbone,
@@ -35,6 +36,8 @@ from eartheye.tiles import SplitConfig, TileSet
 from models.package import load_backbone, load_task_model
 from models.tasks import SceneClassifier, Segmenter
 from tests.components.tiny_tiles import CLASSES, draw_tile, write_backbone, write_tiles
+from tests.components.tracked import own_mlflow
+from tests.limits import file_size_limit, filled
 
 SPLIT = SplitConfig(test_share=0.3, validation_share=0.2)
 MASKS = SamplesConfig(label_set="cover", input_px=56, split=SPLIT)
@@ -119,6 +122,20 @@ def test_features_are_those_of_each_window_s_own_image(tiles, root):
         assert np.allclose(images[0][:, valid], wanted[:, valid], atol=1e-4)
         assert (images[0][:, ~valid] == 0).all()
         assert np.allclose(features[row], model.features(torch.from_numpy(images))[0].numpy(), atol=2e-2)
+
+
+def test_features_and_masks_take_their_room_before_they_are_written(small_disk):
+    no_room = rf"no room in {small_disk}/cache/features for 5000000 bytes .*free space, or set EARTHEYE_CACHE_DIR to a larger disk"
+    with own_mlflow(small_disk):
+        with pytest.raises(StoreFull, match=no_room):
+            scratch_array((8, 1_000_000), np.uint8, np.array([1, 2, 3, 6, 7]))
+        with file_size_limit(7_000_000), pytest.raises(StoreFull, match="File too large"):
+            scratch_array((8, 1_000_000), np.uint8, np.array([0]))
+        array = scratch_array((8, 1_000_000), np.uint8, np.array([1, 2, 7]))
+    with filled(small_disk):
+        array[[1, 2, 7]] = 9
+    assert array[:, ::999_999].tolist() == [[9, 9] if row in (1, 2, 7) else [0, 0] for row in range(8)]
+    del array  # the disk cannot be taken away while it is mapped
 
 
 def test_masks_leave_out_pixels_without_data(tiles):
