@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import geopandas as gpd
+import pyproj
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 
 from components.sampler.cells import Layers
 from components.sampler.outline import outline
@@ -15,6 +15,7 @@ from eartheye.contracts.catalogue import Elevation, LandCover, Regions
 from eartheye.date_line import around_the_earth
 from eartheye.errors import EmptyArea, InvalidCatalogue, MissingBulk, MissingCrs, UnreadableRaster
 from eartheye.grid import EaseGrid
+from eartheye.polygon_layer import read_polygon_layer
 from eartheye.raster import open_scene
 from eartheye.store import Bulk, Folder
 from eartheye.telemetry import get_logger
@@ -63,7 +64,7 @@ def open_layers(
         scenes: ground to which the area is narrowed, None for all that has land cover.
 
     Raises:
-        EmptyArea: no land cover lies under the scenes.
+        EmptyArea: no land cover lies under the scenes, or none that the grid reaches.
         InvalidCatalogue: a layer lies around a pole.
         UnreadableRaster: land cover or elevation cannot be opened.
         MissingCrs: one of them does not say where on Earth it lies.
@@ -76,9 +77,16 @@ def open_layers(
     ):
         area = around_the_earth(outline(land_cover))
         area = area if scenes is None else shapely.intersection(area, scenes)
-        if area.is_empty:
+        if not area.area:
             raise EmptyArea(f"the scenes lie outside the land cover {cover.path}: give a land cover of their area")
         west, south, east, north = area.bounds
+        try:
+            window = grid.window(west, south, east, north)
+        except ValueError:
+            raise EmptyArea(
+                f"the area, {south:.1f} to {north:.1f} degrees north, lies beyond the grid of the cells, which ends at 85 degrees: "
+                f"give a land cover of other ground than {cover.path}"
+            ) from None
         yield Layers(
             grid=grid,
             land_cover=land_cover,
@@ -86,7 +94,7 @@ def open_layers(
             elevation=heights,
             regions=Zones(grid, regions.geometry.to_numpy(), regions["number"].to_numpy()),
             area=Zones(grid, [area], [1]),
-            window=grid.window(west, south, east, north),
+            window=window,
         )
 
 
@@ -99,28 +107,19 @@ def read_regions(data: Folder, entry: Regions) -> gpd.GeoDataFrame:
         Rows with `number`, `title` and the polygon.
 
     Raises:
-        InvalidCatalogue: the file is not there, is no vector file or lacks a column.
+        InvalidCatalogue: the file is not there, is no layer of polygons or lacks a column.
         MissingCrs: it does not say where on Earth it lies.
         EmptyArea: it has no polygon.
     """
-    path = data.local(bulk_of(data, entry.path))
-    try:
-        read = gpd.read_file(path)
-    except (DataSourceError, DataLayerError) as error:
-        raise InvalidCatalogue(f"{entry.path} cannot be read as regions ({error}): give a GeoPackage or GeoJSON of polygons") from None
+    read = read_polygon_layer(data.local(bulk_of(data, entry.path)), pyproj.CRS("EPSG:4326"), entry.path)
     if missing := {entry.id, entry.name} - set(read.columns):
         columns = ", ".join(str(column) for column in read.columns)
         raise InvalidCatalogue(f"{entry.path} has no column {', '.join(sorted(missing))}, it has {columns}: correct `regions`")
-    if read.crs is None or not (read.crs.is_geographic or read.crs.is_projected):
-        raise MissingCrs(f"{entry.path} has no known reference system: write one into it, as ogr2ogr -a_srs does")
-    read = read[read.geometry.notna() & ~read.geometry.is_empty]
     if read.empty:
         raise EmptyArea(f"{entry.path} has no polygon: give the regions of the area")
     name = read[entry.name].fillna(read[entry.id]).astype(str)
     number = read[entry.id].astype(str).str.cat(name, sep="\n").factorize()[0] + 1
-    return gpd.GeoDataFrame({"number": number, "title": name.to_numpy()}, geometry=read.geometry.to_numpy(), crs=read.crs).to_crs(
-        "EPSG:4326"
-    )
+    return gpd.GeoDataFrame({"number": number, "title": name.to_numpy()}, geometry=read.geometry.to_numpy(), crs=read.crs)
 
 
 def ground_of_scenes(data: Folder, catalogue: Catalogue) -> shapely.Geometry:

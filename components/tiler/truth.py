@@ -4,8 +4,8 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import PurePosixPath
 
-import geopandas
 import numpy as np
+import pyproj
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -17,13 +17,15 @@ from components.tiler.sample import Grid
 from components.tiler.survey import SceneFacts
 from eartheye.contracts import Catalogue, ClassSpec
 from eartheye.contracts.catalogue import ImagesEntry, MaskLabels, RasterLabels, SceneEntry, VectorLabels
-from eartheye.errors import InvalidCatalogue, MissingCrs, UnreadableRaster, WrongBands
+from eartheye.errors import InvalidCatalogue, UnreadableRaster, WrongBands
+from eartheye.polygon_layer import read_polygon_layer
 from eartheye.raster import Scene, open_scene, read_on_grid
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 
 log = get_logger("tiler")
 RGB = ("red", "green", "blue")
+POLYGON_DIMENSIONS = 2
 
 
 class Truth:
@@ -129,17 +131,13 @@ def read_polygons(data: Folder, labels: VectorLabels, crs: CRS) -> NDArray[np.ob
     """Return the labels' polygons in a reference system.
 
     Raises:
-        InvalidCatalogue: the file holds no vector layer.
+        InvalidCatalogue: the file holds no layer of polygons.
         MissingCrs: it does not say where on Earth its polygons lie.
     """
-    try:
-        layer = geopandas.read_file(data.local(data.bulk(labels.path)))
-    except Exception as error:  # pyogrio's errors have no base of their own
-        raise InvalidCatalogue(f"{data.root}/{labels.path} cannot be read as a vector layer ({error})") from error
-    if layer.crs is None:
-        raise MissingCrs(f"{data.root}/{labels.path} has no reference system: write one into the file with ogr2ogr -a_srs")
-    geometry = layer.geometry.to_crs(crs.to_wkt())
-    return np.asarray(geometry[geometry.notna() & ~geometry.is_empty].make_valid())
+    path = data.local(data.bulk(labels.path))
+    layer = read_polygon_layer(path, pyproj.CRS.from_wkt(crs.to_wkt()), f"{data.root}/{labels.path}")
+    parts = shapely.get_parts(shapely.make_valid(layer.geometry.to_numpy()))
+    return parts[shapely.get_dimensions(parts) == POLYGON_DIMENSIONS]  # a ring that folds back on itself leaves a line, too
 
 
 def classes_of(colours: NDArray[np.uint8], classes: tuple[ClassSpec, ...]) -> tuple[NDArray[np.uint8], int]:
@@ -186,7 +184,7 @@ def check_polygons(data: Folder, catalogue: Catalogue, scenes: dict[int, SceneFa
     """Refuse polygons that all lie beside the scene they are said to be of: every tile would be labelled background.
 
     Raises:
-        InvalidCatalogue: no polygon meets its scene, or the file holds no vector layer.
+        InvalidCatalogue: no polygon meets its scene, or the file holds no layer of polygons.
         MissingCrs: the file does not say where on Earth its polygons lie.
     """
     for labels in catalogue.labels:

@@ -76,15 +76,15 @@ def footprint(crs: CRS, transform: Affine, width: int, height: int) -> shapely.P
     return shapely.Polygon(np.stack([in_one_piece(lon), lat], axis=1))
 
 
-def is_on_earth(outline: shapely.Polygon, pixel_deg: float) -> bool:
-    """Say whether the Earth has the longitudes and latitudes of an outline, which may be infinite.
+def is_on_earth(bounds: tuple[float, float, float, float], beyond_deg: float) -> bool:
+    """Say whether the Earth has the longitudes and latitudes of bounds, which may go on for a turn, or be infinite.
 
     Args:
-        outline: as `footprint` returns it.
-        pixel_deg: height of a pixel; a raster with the centre of one at a pole reaches half of it beyond.
+        bounds: west, south, east, north, degrees.
+        beyond_deg: what they may reach beyond a pole.
     """
-    west, south, east, north = outline.bounds
-    turned, pole = 180.0 + max(TURNS_DEG), 90.0 + pixel_deg
+    west, south, east, north = bounds
+    turned, pole = 180.0 + max(TURNS_DEG), 90.0 + beyond_deg
     return -turned <= west <= east <= turned and -pole <= south <= north <= pole
 
 

@@ -17,10 +17,10 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from eartheye.errors import EmptyArea, MissingCrs, UnreadableRaster
+from eartheye.errors import EmptyArea, MissingCrs
 from eartheye.raster.bands import name_bands, select_bands
 from eartheye.raster.reference import footprint, ground_sampling_distance_m, is_on_earth, known_crs
-from eartheye.raster.source import RasterSource, first_cause
+from eartheye.raster.source import RasterSource
 
 
 class Scene:
@@ -71,7 +71,8 @@ class Scene:
     def _ground(self) -> tuple[shapely.Polygon, float]:
         grid = self.crs, self.transform, self.width, self.height
         outline, gsd_m = footprint(*grid), ground_sampling_distance_m(*grid)
-        if is_on_earth(outline, pixel_deg=abs(self.transform.d) + abs(self.transform.e)) and 0 < gsd_m < math.inf:
+        pixel = abs(self.transform.d) + abs(self.transform.e)  # the centre of one may be at a pole
+        if is_on_earth(outline.bounds, pixel) and 0 < gsd_m < math.inf:
             return outline, gsd_m
         raise MissingCrs(
             f"{self.uri} lies nowhere on Earth under {self.crs.to_string()[:80]}, or reaches beyond it: correct `crs`, or the file's own "
@@ -95,6 +96,7 @@ class Scene:
             WrongBands: the scene lacks a band.
             EmptyArea: the window has no extent.
             UnreadableRaster: the file is truncated or corrupt.
+            StoreUnavailable: the store went away.
         """
         numbers = [self._numbers[self.bands[i]] for i in select_bands(self.bands, self.bands if bands is None else bands)]
         left, top, width, height = (int(side) for side in (window.col_off, window.row_off, window.width, window.height))
@@ -112,14 +114,7 @@ class Scene:
         return pixels, valid
 
     def _read_inside(self, window: Window, numbers: list[int]) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        try:
-            with self._source.environment():
-                pixels = self._handle().read(numbers, window=window)
-                valid = np.ones(pixels.shape[1:], bool)
-                if self._masked:
-                    valid &= self._handle().read_masks(numbers[0], window=window) > 0
-        except RasterioIOError as error:
-            raise UnreadableRaster(f"{self.uri} cannot be read ({first_cause(error)}): it is truncated or corrupt, copy it again") from None
+        pixels, valid = self._source.read(lambda: self._read_file(window, numbers))
         unsigned = np.issubdtype(pixels.dtype, np.unsignedinteger)
         if self.nodata is not None:
             without = pixels == _as_pixel(self.nodata, pixels.dtype)
@@ -129,6 +124,17 @@ class Scene:
         if not valid.all():
             pixels[:, ~valid] = 0
         return pixels, valid
+
+    def _read_file(self, window: Window, numbers: list[int]) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return pixels, and where the file's own mask has data; a handle that failed is read no more."""
+        dataset = self._handle()
+        try:
+            pixels = dataset.read(numbers, window=window)
+            masked = dataset.read_masks(numbers[0], window=window) > 0 if self._masked else np.ones(pixels.shape[1:], bool)
+        except RasterioIOError:
+            self._handles.pop(threading.get_ident()).close()
+            raise
+        return pixels, masked
 
     def _handle(self) -> DatasetReader:
         thread = threading.get_ident()

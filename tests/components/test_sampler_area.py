@@ -88,6 +88,13 @@ def test_a_land_cover_around_a_pole_is_refused(data):
         data.with_(cell_km=36).aggregate()
 
 
+@pytest.mark.parametrize(("north", "told"), [(89, "86.0 to 89.0"), (-86, "-89.0 to -86.0")])
+def test_a_land_cover_beyond_85_degrees_is_beyond_the_grid(data, north, told):
+    write(data.path / "cover.tif", np.full((30, 30), 10, np.uint8), Affine(0.1, 0, 10, 0, -0.1, north), "EPSG:4326", nodata=0)
+    with pytest.raises(EmptyArea, match=f"the area, {told} degrees north, lies beyond the grid of the cells, which ends at 85 degrees"):
+        data.with_(cell_km=36).aggregate()
+
+
 def scene(data, name, west_m, north_m, side_px, **entry):
     write(data.path / name, np.ones((3, side_px, side_px), np.uint8), Affine(10, 0, west_m, 0, -10, north_m), "EPSG:32650")
     return SceneEntry(path=name, sensor="rgb", bands=("red", "green", "blue"), **entry)
@@ -124,6 +131,14 @@ def test_without_a_scene_there_are_no_footprints(data):
 def test_scenes_beside_the_land_cover_are_refused(data):
     with pytest.raises(EmptyArea, match="outside the land cover"):
         data.with_(scenes=(scene(data, "a.tif", 600_000, 3_320_000, 200),)).aggregate(area="footprints")
+
+
+def test_scenes_that_touch_the_land_cover_at_its_edge_have_no_ground_on_it(data):
+    write(data.path / "cover.tif", np.full((30, 30), 10, np.uint8), Affine(0.1, 0, 10, 0, -0.1, 50), "EPSG:4326", nodata=0)
+    write(data.path / "a.tif", np.ones((3, 30, 30), np.uint8), Affine(0.1, 0, 13, 0, -0.1, 50), "EPSG:4326")
+    beside = SceneEntry(path="a.tif", sensor="rgb", bands=("red", "green", "blue"))
+    with pytest.raises(EmptyArea, match="outside the land cover"):
+        data.with_(scenes=(beside,)).aggregate(area="footprints")
 
 
 def test_a_footprint_between_the_centres_of_cells_is_refused(data):

@@ -1,5 +1,6 @@
 """Layers that cannot be used: each is refused with a word on what to change."""
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
@@ -8,7 +9,7 @@ from affine import Affine
 
 from components.sampler.legend import LEGENDS, classify
 from eartheye.contracts import LAND_CLASSES
-from eartheye.contracts.catalogue import Elevation, LandCover
+from eartheye.contracts.catalogue import Elevation, LandCover, Regions
 from eartheye.errors import EmptyArea, InvalidCatalogue, MissingCrs, UnknownLandCover, UnreadableRaster, WrongBands
 from eartheye.store import Folder
 from tests.components.sampler_data import Data, write
@@ -87,8 +88,41 @@ def test_regions_without_a_reference_system_or_polygon_or_column_are_refused(dat
     with pytest.raises(InvalidCatalogue, match="has no column title, it has number, label, geometry"):
         data.aggregate()
     (data.path / "regions.gpkg").write_bytes(b"no regions")
-    with pytest.raises(InvalidCatalogue, match="cannot be read as regions"):
+    with pytest.raises(InvalidCatalogue, match="cannot be read as a layer of polygons"):
         data.aggregate()
+
+
+def regions_of(data, name, rows, crs="EPSG:4326"):
+    gpd.GeoDataFrame({"number": range(len(rows)), "title": "a"}, geometry=rows, crs=crs).to_file(data.path / name)
+    return data.with_(regions=Regions(path=name, id="number", name="title"))
+
+
+BOX = shapely.box(116, 29, 118, 31)
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([shapely.Point(117, 30), shapely.Point(117, 31)], "2 Point beside 0 polygons"),
+        ([BOX, BOX.exterior], "1 LineString beside 1 polygon"),
+        ([shapely.GeometryCollection([BOX])], "1 GeometryCollection beside 0 polygons"),
+    ],
+)
+def test_regions_of_anything_but_polygons_are_refused(data, rows, found):
+    with pytest.raises(InvalidCatalogue, match=f"regions.geojson has {found}: give a layer of polygons alone"):
+        regions_of(data, "regions.geojson", rows).aggregate()
+
+
+def test_a_table_is_no_layer_of_regions(data):
+    (data.path / "regions.csv").write_text("number,title\n1,a\n")
+    with pytest.raises(InvalidCatalogue, match=r"regions\.csv is a table without geometry: give a GeoPackage or GeoJSON of polygons"):
+        data.with_(regions=Regions(path="regions.csv", id="number", name="title")).aggregate()
+
+
+@pytest.mark.parametrize(("crs", "box"), [("EPSG:4326", (5e5, 3.3e6, 6e5, 3.4e6)), ("EPSG:32650", (1e12, 0, 2e12, 1))])
+def test_regions_that_lie_nowhere_on_earth_are_refused(data, crs, box):
+    with pytest.raises(InvalidCatalogue, match="polygons that lie nowhere in WGS 84: correct its reference system"):
+        regions_of(data, "nowhere.gpkg", [shapely.box(*box)], crs).aggregate()
 
 
 def test_an_area_without_a_region_is_empty(data):

@@ -123,8 +123,42 @@ def test_polygons_of_another_place_are_refused(data, tmp_path):
 @pytest.mark.filterwarnings("ignore:'crs' was not provided")
 def test_polygons_without_a_reference_system_are_refused(data, tmp_path):
     write_polygons(data / "b.gpkg", [shapely.box(WEST, NORTH - 5, WEST + 5, NORTH)], crs=None)
-    with pytest.raises(MissingCrs, match="has no reference system"):
+    with pytest.raises(MissingCrs, match="has no known reference system"):
         cut(data, tmp_path, (buildings("b.gpkg"),))
+
+
+def test_polygons_in_a_local_reference_system_are_refused(data, tmp_path):
+    write_polygons(data / "b.gpkg", [shapely.box(0, 0, 5, 5)], crs='LOCAL_CS["site",UNIT["metre",1]]')
+    with pytest.raises(MissingCrs, match="has no known reference system"):
+        cut(data, tmp_path, (buildings("b.gpkg"),))
+
+
+def test_degrees_that_are_metres_lie_nowhere(data, tmp_path):
+    write_polygons(data / "b.gpkg", [shapely.box(WEST, NORTH - 5, WEST + 5, NORTH)], crs="EPSG:4326")
+    with pytest.raises(InvalidCatalogue, match="polygons that lie nowhere in WGS 84 / UTM zone 50N"):
+        cut(data, tmp_path, (buildings("b.gpkg"),))
+
+
+@pytest.mark.parametrize("shape", [shapely.Point(WEST + 5, NORTH - 5), shapely.LineString([(WEST, NORTH), (WEST + 9, NORTH - 9)])])
+def test_labels_drawn_as_points_or_lines_are_refused(data, tmp_path, shape):
+    write_polygons(data / "b.gpkg", [shapely.box(WEST, NORTH - 5, WEST + 5, NORTH), shape])
+    with pytest.raises(InvalidCatalogue, match=f"1 {shape.geom_type} beside 1 polygon: give a layer of polygons alone"):
+        cut(data, tmp_path, (buildings("b.gpkg"),))
+
+
+def test_labels_in_a_table_are_refused(data, tmp_path):
+    (data / "b.csv").write_text("id\n1\n")
+    with pytest.raises(InvalidCatalogue, match=r"b\.csv is a table without geometry"):
+        cut(data, tmp_path, (buildings("b.csv"),))
+
+
+def test_a_spike_of_a_polygon_is_no_ground(data, tmp_path):
+    corners = [(0, 0), (20, 0), (50, 0), (20, 0), (20, 20), (0, 20)]
+    write_polygons(data / "b.gpkg", [shapely.Polygon([(WEST + x, NORTH - y) for x, y in corners])])
+    wanted = np.full((64, 64), LAND.value, np.uint8)
+    wanted[:20, :20] = WATER.value
+    wanted[40:44] = 0
+    assert np.array_equal(mosaic(cut(data, tmp_path, (buildings("b.gpkg"),)), "buildings"), wanted)
 
 
 @pytest.mark.parametrize("values", [range(1, 301), [3, 3]])
@@ -140,7 +174,7 @@ def test_labels_of_what_the_catalogue_does_not_have_are_refused(data, tmp_path):
     with pytest.raises(InvalidCatalogue, match=r"the labels b.geojson are not in"):
         cut(data, tmp_path, (buildings(),))
     (data / "b.geojson").write_text("not geography")
-    with pytest.raises(InvalidCatalogue, match="cannot be read as a vector layer"):
+    with pytest.raises(InvalidCatalogue, match="cannot be read as a layer of polygons"):
         cut(data, tmp_path, (buildings(),))
     lost = MaskLabels(name="m", images="nowhere", find=("a", "b"), classes=(LAND,))
     with pytest.raises(InvalidCatalogue, match=r"labels 'm' are of \['nowhere'\]"):
