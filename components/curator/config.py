@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from eartheye.seed import Seed
+
 
 class CuratorConfig(BaseModel):
     """What is dropped.
@@ -29,5 +31,5 @@ class CuratorConfig(BaseModel):
     max_cluster_excess: float = Field(2.0, ge=1)
     """A scene type keeps at most so many times its share of the sites, which is in proportion to what its images hold (their perplexity);
     the rest is redundant. The smaller, the fewer sites of water and desert."""
-    seed: int = 0
+    seed: Seed = 0
     """Another seed starts the clusters elsewhere and drops other sites of a redundant type."""

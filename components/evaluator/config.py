@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.finetuner.config import SamplesConfig
+from eartheye.seed import Seed
 
 
 class EvaluatorConfig(BaseModel):
@@ -22,5 +23,5 @@ class EvaluatorConfig(BaseModel):
     """Bootstrap samples behind a 95 % interval."""
     pictured_tiles: int = Field(4, gt=0)
     """Test tiles that are shown."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Of the random backbone, the bootstrap and the forest."""

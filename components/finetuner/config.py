@@ -8,6 +8,7 @@ from components.pretrainer.config import PATCH_PX
 from eartheye.contracts.messages import NAME
 from eartheye.errors import InvalidConfig
 from eartheye.flags import WholeNumber
+from eartheye.seed import Seed
 from eartheye.tiles import SplitConfig
 
 MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -68,7 +69,7 @@ class FinetuneConfig(BaseModel):
     """Power of a class's frequency that its loss is divided by: 0 takes pixels as they come, 1 makes all classes count the same."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the frozen backbone's matrix products."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Another seed draws other weights and another order of the windows."""
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eartheye.errors import InvalidConfig
+from eartheye.seed import Seed
 from eartheye.tiles import SplitConfig
 
 MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -109,5 +110,5 @@ class PretrainConfig(BaseModel):
     """Of the matrix products; weights and losses stay float32. A processor without AMX is faster with float32."""
     holdout: SplitConfig | None = None
     """The test part of this split is left out of pretraining; None takes every tile that was kept."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Another seed draws other weights, sites and crops."""

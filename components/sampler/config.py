@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eartheye.errors import InvalidConfig
 from eartheye.flags import WholeNumber
+from eartheye.seed import Seed
 
 
 class CellsConfig(BaseModel):
@@ -63,5 +64,5 @@ class SamplerConfig(BaseModel):
     class_ratio: ClassRatio = ClassRatio()
     interval_m: float = Field(500.0, ge=1)
     """Width h of an elevation interval. The report does not print it."""
-    seed: int = 0
+    seed: Seed = 0
     """Another seed draws other sites of the same strata."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eartheye.errors import NotEnoughTiles
+from eartheye.seed import Seed
 from eartheye.tiles.footprint import footprints
 from eartheye.wording import counted
 
@@ -25,11 +26,12 @@ class SplitConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     by: Literal["group", "label"] = "group"
-    """`label` parts the groups of each label by itself, so that every part holds every label in its share."""
+    """`label` parts the groups of each label by itself, so that every part holds every label in its share: the tiles' own
+    labels, which a label set does not give."""
     test_share: float = Field(0.2, ge=0, lt=1)
     """Share of the tiles, as near as whole groups come to it."""
     validation_share: float = Field(0.1, ge=0, lt=1)
-    seed: int = 0
+    seed: Seed = 0
     """Another seed draws other groups."""
 
     @model_validator(mode="after")
@@ -54,11 +56,14 @@ def split(index: pd.DataFrame, config: SplitConfig) -> pd.Series:
         `train`, `validation` or `test` for each tile that takes part, by tile, in the order of the index.
 
     Raises:
-        NotEnoughTiles: there are fewer groups, of a label if it is by label, than parts; or nothing is left to train on.
+        NotEnoughTiles: there are fewer groups, of a label if it is by label, than parts; no tile has a label where it is by label; or
+            nothing is left to train on.
     """
     index = index[index["rejected"].isna()]
     if config.by == "label":
         index = index[index["label"].notna()]
+        if index.empty:
+            raise NotEnoughTiles("no tile has a label of its own to be parted by, as images in folders of classes have: set `by` to group")
     part_of_group: dict[str, str] = {}
     for label, sizes in _strata(index, config.by):
         part_of_group |= _part(sizes, config, label)

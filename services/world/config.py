@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from eartheye.errors import InvalidConfig
+from eartheye.seed import LARGEST_SEED
 
 GSD_M = 1.0
 """Ground sampling distance of the mosaics and of the segmentation truth."""
@@ -35,8 +36,8 @@ class WorldConfig(BaseModel):
             raise InvalidConfig(f"a world of {self.size_km:g} km: choose a size from {SMALLEST_KM:g} to {LARGEST_KM:g} km")
         if abs(self.size_km * 100 - round(self.size_km * 100)) > 1e-6:
             raise InvalidConfig(f"a world of {self.size_km} km: choose a multiple of 0.01 km, the pixel of its land cover")
-        if not 0 <= self.seed < 2**32:
-            raise InvalidConfig(f"seed {self.seed}: choose one from 0 to {2**32 - 1}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InvalidConfig(f"seed {self.seed}: choose one from 0 to {LARGEST_SEED}")
         return self
 
     @property

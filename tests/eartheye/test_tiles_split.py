@@ -34,7 +34,7 @@ def placed(columns, groups, width=10):
     return index
 
 
-@given(st.lists(st.integers(1, 12), min_size=10, max_size=40), st.integers(0, 2**32))
+@given(st.lists(st.integers(1, 12), min_size=10, max_size=40), st.integers(0, 2**32 - 1))
 def test_a_group_is_never_on_two_sides(sizes, seed):
     index = tiles(np.repeat([f"g{i}" for i in range(len(sizes))], sizes))
     part = split(index, SplitConfig(seed=seed))
@@ -87,6 +87,8 @@ def test_too_few_groups_say_what_to_change():
         split(tiles(["a", "b", "b"]), SplitConfig())
     with pytest.raises(NotEnoughTiles, match="of the label 'y'"):
         split(tiles(list("abcdef"), list("xxxxxy")), SplitConfig(by="label", validation_share=0))
+    with pytest.raises(NotEnoughTiles, match="no tile has a label of its own to be parted by"):
+        split(tiles(list("abcdef")), SplitConfig(by="label"))
     with pytest.raises(NotEnoughTiles, match="0 groups"):
         split(tiles([]), SplitConfig())
 
