@@ -78,7 +78,7 @@ def stac_item(
         wkt2=None if code else crs.to_wkt(),
         shape=[height, width],
         transform=list(transform)[:6],
-        bbox=list(array_bounds(height, width, transform)),
+        bbox=list(shapely.box(*array_bounds(height, width, transform)).bounds),  # rows may run north, columns west
     )
     item.add_asset("map", _asset(raster, "Class map", pystac.MediaType.COG, ["data"]))
     item.add_asset("polygons", _asset(polygons, "Polygons of the classes", PARQUET, ["data"]))

@@ -1,6 +1,7 @@
 """A job, from its request to its map, through a real broker, a real database and a real model."""
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 
@@ -126,6 +127,16 @@ def test_the_stac_item_of_a_scene_across_180_degrees_has_a_part_on_either_side(s
     west, _, east, _ = fields["bbox"]
     assert 179.99 < west < 180
     assert -180 < east < -179.99
+
+
+def test_the_map_of_a_scene_whose_rows_run_north_and_columns_west_lies_where_the_scene_does(service, place, bus):
+    write_scene(place.root / "turned.tif", transform=Affine(-0.75, 0, 400_000, 0, 0.75, 5_500_000))
+    turned = Folder(ask(bus, place.request("turned", scene=str(place.root / "turned.tif"))).map)
+    projection = json.loads(turned.read("item.json"))["properties"]
+    assert projection["proj:bbox"] == [399_850, 5_500_000, 400_000, 5_500_105]
+    assert projection["proj:transform"] == [-0.75, 0, 400_000, 0, 0.75, 5_500_000]
+    polygons = gpd.read_parquet(io.BytesIO(turned.read(Map.read(turned).polygons.name)))
+    assert polygons.total_bounds.tolist() == projection["proj:bbox"]
 
 
 @pytest.mark.parametrize(
