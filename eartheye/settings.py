@@ -4,21 +4,27 @@ Every field is read from the environment as `EARTHEYE_<FIELD>` (or a `.env` file
 a directory as object store, MLflow on SQLite, a broker and a predictor in the process.
 """
 
+import os
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from eartheye.errors import InvalidSettings
 from eartheye.gate import GatePolicy
 
+PREFIX = "EARTHEYE_"
+ENV_FILE = ".env"
+
 
 class Settings(BaseSettings):
     """Addresses, credentials and limits of this process."""
 
-    model_config = SettingsConfigDict(env_prefix="EARTHEYE_", env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     # object store
     s3_endpoint: str = "127.0.0.1:9000"
@@ -32,7 +38,7 @@ class Settings(BaseSettings):
     s3_root_password: SecretStr = SecretStr("")
     cache_dir: Path = Path("~/.cache/eartheye")
     """Node-local cache of bulk objects and of servers that are installed once."""
-    cache_limit_gb: float = Field(50.0, gt=0)
+    cache_limit_gb: float = Field(50.0, gt=0, allow_inf_nan=False)
     """Size at which the least recently used bulk objects leave the cache."""
 
     # tracking
@@ -48,7 +54,7 @@ class Settings(BaseSettings):
     kafka_password: SecretStr = SecretStr("")
     kafka_secure: bool = False
     """Speak TLS to the broker."""
-    kafka_timeout_s: float = Field(30.0, gt=0)
+    kafka_timeout_s: float = Field(30.0, gt=0, le=86_400)
     """How long to wait for the broker's answer."""
 
     # prediction
@@ -64,8 +70,8 @@ class Settings(BaseSettings):
     """What Triton runs a model with; `python` where it has no ONNX Runtime backend."""
     triton_key: SecretStr = SecretStr("")
     """For a Triton that asks for a key before it loads a model; only the deployer sends it."""
-    predictor_timeout_s: float = Field(60.0, gt=0)
-    predictor_threads: int = Field(0, ge=0)
+    predictor_timeout_s: float = Field(60.0, gt=0, le=86_400)
+    predictor_threads: int = Field(0, ge=0, le=1024)
     """Threads of a model that runs in the process; 0 for one on each core."""
 
     # platform
@@ -107,8 +113,9 @@ def load() -> Settings:
     """Return the settings of this process, read once.
 
     Raises:
-        InvalidSettings: a value is malformed, or values contradict each other.
+        InvalidSettings: a value is malformed, values contradict each other, or there is no setting of a name.
     """
+    _refuse_unknown({name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))})
     try:
         return Settings()
     except ValidationError as error:
@@ -116,3 +123,12 @@ def load() -> Settings:
         raise InvalidSettings(f"settings EARTHEYE_*: {reasons}") from None
     except SettingsError as error:
         raise InvalidSettings(f"settings EARTHEYE_*: {error}: a value of several parts is written as JSON") from None
+
+
+def _refuse_unknown(names: set[str]) -> None:
+    """Refuse a name that is misspelt: its setting would stand at the default, and nobody would know."""
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    if unknown := sorted(name for name in names.difference(known) if name.startswith(PREFIX)):
+        near = get_close_matches(unknown[0].removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in known], 1)
+        meant = f"did you mean {PREFIX}{near[0]}?" if near else "remove it, or see eartheye/settings.py for those that are"
+        raise InvalidSettings(f"{unknown[0]} is no setting: {meant}")
