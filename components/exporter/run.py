@@ -1,7 +1,6 @@
 """The export step: a task model in, a serving package out."""
 
 import io
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from eartheye.contracts import ModelPackage, ServingPackage, Tiles, digest
 from eartheye.errors import NotEnoughTiles, ParityNotReached
 from eartheye.raster import normalise, select_bands
 from eartheye.store import Folder
+from eartheye.store.room import scratch_folder
 from eartheye.tiles import TileSet
 from models.package import load_task_model
 from models.references import refer
@@ -37,6 +37,7 @@ def export_model(model: Folder, tiles: Folder, config: ExporterConfig, serving: 
         NotFinished: `model` or `tiles` is still to be made.
         NotEnoughTiles: no tile is as large as the model's input.
         ParityNotReached: the exported model computes something else.
+        StoreFull: there is no room for it, or for temporary files.
         ConflictingOutput: `serving` holds what another input or configuration made.
     """
     package = ModelPackage.read(model)
@@ -46,8 +47,8 @@ def export_model(model: Folder, tiles: Folder, config: ExporterConfig, serving: 
 
     trained = load_task_model(model)
     images = sample_images(TileSet(tiles), package, config.parity_tiles)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "model.onnx"
+    with scratch_folder() as scratch:
+        path = scratch / "model.onnx"
         export_onnx(served(trained, package.input_px), len(package.image.bands), package.input_px, config.opset, path)
         exported = run_onnx(path, images)
         difference = largest_difference(exported, trained, images)

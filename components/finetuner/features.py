@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from components.finetuner.resources import Resources
 from components.finetuner.windows import Windows, class_numbers
 from eartheye.contracts import ImageSpec
-from eartheye.errors import StoreFull
 from eartheye.raster import normalise, select_bands
 from eartheye.raster.canvas import take_room
 from eartheye.settings import load
-from eartheye.store.draft import NO_ROOM, make_local_directory
+from eartheye.store.draft import make_local_directory
+from eartheye.store.room import room
 from eartheye.telemetry import progress_of
 from eartheye.tiles import TileSet
 from models.tasks import SceneClassifier, Segmenter
@@ -43,19 +43,13 @@ def scratch_array(shape: tuple[int, ...], dtype: type[np.generic], rows: NDArray
     """
     directory, row_bytes = load().cache / "features", math.prod(shape[1:]) * np.dtype(dtype).itemsize
     make_local_directory(directory)
-    try:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            file.truncate(shape[0] * row_bytes)
-            for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
-                take_room(file, len(run) * row_bytes, int(run[0]) * row_bytes)
-            return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise StoreFull(
-            f"no room in {directory} for {len(rows) * row_bytes} bytes of features or masks ({error.strerror}): free space, or set "
-            "EARTHEYE_CACHE_DIR to a larger disk"
-        ) from error
+    what_for = f"in {directory} for {len(rows) * row_bytes} bytes of features or masks"
+    remedy = "free space, or set EARTHEYE_CACHE_DIR to a larger disk"
+    with room(what_for, remedy), tempfile.TemporaryFile(dir=directory) as file:
+        file.truncate(shape[0] * row_bytes)
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+            take_room(file, len(run) * row_bytes, int(run[0]) * row_bytes)
+        return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
 
 def training_images(tiles: TileSet, windows: Windows) -> ImageSpec:

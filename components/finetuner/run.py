@@ -1,7 +1,5 @@
 """The fine-tuning step: tiles with labels and a backbone in, a task model out."""
 
-import tempfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +17,7 @@ from components.finetuner.windows import Windows, choose_windows
 from eartheye import __version__
 from eartheye.contracts import Architecture, BackboneReference, ImageSpec, ModelPackage, Provenance, Tiles, digest
 from eartheye.store import Folder
+from eartheye.store.room import scratch_folder
 from eartheye.tiles import TileSet
 from eartheye.tracking import run
 from models.heads.linear import LinearHead
@@ -164,8 +163,8 @@ def head_of(config: FinetuneConfig) -> dict[str, Any]:
 
 def write(model: Folder, fitted: Fitted, windows: Windows, config: FinetuneConfig) -> None:
     """Write everything of a task model but its manifest."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / WEIGHTS
+    with scratch_folder() as scratch:
+        path = scratch / WEIGHTS
         save_weights(fitted.model.head, path)
         model.upload(WEIGHTS, path)
     parts = pa.table({"tile": pa.array(windows.parts.index, pa.int64()), "part": pa.array(windows.parts, pa.string())})

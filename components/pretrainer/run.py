@@ -2,10 +2,8 @@
 
 import json
 import os
-import tempfile
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +19,7 @@ from components.pretrainer.training import FIGURES, Training
 from eartheye import __version__
 from eartheye.contracts import Architecture, Curated, ModelPackage, Provenance, Tiles, digest
 from eartheye.store import Folder
+from eartheye.store.room import scratch_folder
 from eartheye.telemetry import get_logger, progress_of
 from eartheye.tiles import TileSet
 from eartheye.tracking import Run, run
@@ -73,6 +72,7 @@ def pretrain(
         NotEnoughTiles: no tile is left to learn from.
         WrongBands: one network cannot take the channels of all sensors.
         TrainingDiverged: the loss is no longer a number; the last checkpoint was made before that.
+        StoreFull: there is no room for a checkpoint, or for the weights.
         ConflictingOutput: `checkpoint` or `backbone` belongs to another input or configuration.
     """
     given, selection = Tiles.read(tiles), Curated.read(curated)
@@ -87,8 +87,8 @@ def pretrain(
         if (spread := history["feature_std"].iloc[-1]) < COLLAPSED_STD:
             get_logger(__name__).warning("the backbone tells hardly anything apart", feature_std=spread)
 
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / WEIGHTS
+        with scratch_folder() as scratch:
+            path = scratch / WEIGHTS
             save_weights(training.model.teacher.backbone, path)
             backbone.upload(WEIGHTS, path)
         seen = pa.table({"tile": chosen.index["tile"].to_numpy(np.int64), "part": ["train"] * len(chosen.index)})

@@ -12,10 +12,9 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from eartheye.errors import StoreFull
 from eartheye.raster.canvas import Canvas, CogSpec, take_room
-from eartheye.store.directory import NO_ROOM
 from eartheye.store.draft_folder import draft_folder
+from eartheye.store.room import room
 
 BLOCK_PX = 512
 MOST_BYTES = 1.7
@@ -39,17 +38,13 @@ def write_cog(path: Path, pixels: NDArray[np.generic] | Iterable[tuple[Window, N
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     windows = [(Window(0, 0, spec.width, spec.height), pixels)] if isinstance(pixels, np.ndarray) else pixels
-    try:
-        with draft_folder(path) as folder, Canvas(folder, spec) as canvas:
-            for window, part in windows:
-                canvas.paint(window, part)
-            made = folder / "made.tif"
-            _encode(canvas, made)
-            made.replace(path)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise StoreFull(f"no room to write {path} ({error.strerror}): free space, raise the limit or choose another folder") from error
+    what_for, remedy = f"to write {path}", "free space, raise the limit or choose another folder"
+    with room(what_for, remedy), draft_folder(path) as folder, Canvas(folder, spec) as canvas:
+        for window, part in windows:
+            canvas.paint(window, part)
+        made = folder / "made.tif"
+        _encode(canvas, made)
+        made.replace(path)
 
 
 def _encode(canvas: Canvas, made: Path) -> None:

@@ -8,10 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PosixPath
 from typing import Self
 
-from eartheye.errors import CorruptBulk, MissingBulk, StoreFull
+from eartheye.errors import CorruptBulk, MissingBulk
 from eartheye.store.bulk import Bulk, check_size, verify, way_out
-from eartheye.store.draft import NO_ROOM, Draft, draft, make_local_directory
+from eartheye.store.draft import Draft, draft, make_local_directory
 from eartheye.store.port import ObjectStore
+from eartheye.store.room import room
 
 FETCH_CHUNK_BYTES = 16 * 2**20
 
@@ -67,20 +68,14 @@ class BulkCache:
         check_size(size, bulk, store.root)
         self._make_room(bulk.size)
         path = self._directory / bulk.sha256
-        try:
-            with draft(self._directory) as (file, hidden):
-                _copy(store, bulk, file)
-                verify(file, bulk, store.root)
-                lease = Lease(os.dup(file.fileno()))
-                lease.take()  # before others can see it
-                hidden.replace(path)
-        except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
-            raise StoreFull(
-                f"no room in {self._directory} for the {bulk.size} bytes of {bulk.name} ({error.strerror}): free space, or set "
-                "EARTHEYE_CACHE_DIR to a larger disk, or EARTHEYE_CACHE_LIMIT_GB lower"
-            ) from error
+        what_for = f"in {self._directory} for the {bulk.size} bytes of {bulk.name}"
+        remedy = "free space, or set EARTHEYE_CACHE_DIR to a larger disk, or EARTHEYE_CACHE_LIMIT_GB lower"
+        with room(what_for, remedy), draft(self._directory) as (file, hidden):
+            _copy(store, bulk, file)
+            verify(file, bulk, store.root)
+            lease = Lease(os.dup(file.fileno()))
+            lease.take()  # before others can see it
+            hidden.replace(path)
         return LeasedPath.holding(path, lease)
 
     def _make_room(self, size: int) -> None:

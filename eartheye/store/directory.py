@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from eartheye.errors import InvalidName, MissingBulk, StoreFull, StoreUnavailable, UserError
-from eartheye.store.draft import NO_ROOM, Draft, draft
+from eartheye.errors import InvalidName, MissingBulk, StoreUnavailable, UserError
+from eartheye.store.draft import Draft, draft
 from eartheye.store.names import UNFINISHED
+from eartheye.store.room import room
 
 COPY_CHUNK_BYTES = 8 * 2**20
 NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -127,12 +128,13 @@ class DirectoryStore:
     def _draft(self, name: str) -> Iterator[tuple[Draft, Path, Path]]:
         """Give a draft beside the file that it is to be, its path and the path it is to have."""
         target = self._directory / name
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with draft(target.parent) as (file, path):
-                yield file, path, target
-        except OSError as error:
-            raise _explain(error, target) from error
+        with room(f"to write {target}", "free space, raise the limit or choose another folder"):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with draft(target.parent) as (file, path):
+                    yield file, path, target
+            except OSError as error:
+                raise _explain(error, target) from error
 
 
 def _walk(directory: Path, base: str, prefix: str) -> Iterator[str]:
@@ -170,11 +172,8 @@ def _entry_to_disk(path: Path) -> None:
 def _explain(error: OSError, target: Path) -> UserError | OSError:
     """Return the error to raise for one met while handling `target`: what the user can mend, or the fault itself.
 
-    An object's own writer may fail for reasons that have nothing to do with the store; of its errors only a full disk is told
-    as the store's, since a write does not say which file it meant.
+    An object's own writer may fail for reasons that have nothing to do with the store.
     """
-    if error.errno in NO_ROOM:
-        return StoreFull(f"no room to write {target} ({error.strerror}): free space, raise the limit or choose another folder")
     met_at = Path(error.filename or "")
     if met_at.parent != target.parent and met_at not in target.parents:
         return error

@@ -1,6 +1,5 @@
 """Files that are still being written."""
 
-import errno
 import io
 import os
 import secrets
@@ -15,8 +14,6 @@ from eartheye.errors import StoreUnavailable
 from eartheye.store.names import UNFINISHED
 
 ABANDONED_AFTER_S = 24 * 3600
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system answers when a file cannot grow: the disk, the quota or the limit on a file's size is reached."""
 
 
 class Draft(io.BufferedRandom):

@@ -11,11 +11,12 @@ from typing import BinaryIO, TypeVar
 from minio import Minio
 from minio.error import S3Error
 
-from eartheye.errors import InvalidName, MissingBulk, StoreFull
+from eartheye.errors import InvalidName, MissingBulk
 from eartheye.settings import Settings
-from eartheye.store.draft import NO_ROOM, make_local_directory, nameless_draft
+from eartheye.store.draft import make_local_directory, nameless_draft
 from eartheye.store.names import LONGEST_NAME_BYTES
 from eartheye.store.patience import patience
+from eartheye.store.room import room
 from eartheye.store.s3_requests import ask
 
 PART_BYTES = 64 * 2**20
@@ -96,17 +97,11 @@ class S3Store:
         """Give a local file to write; it is sent when the block ends well."""
         key, spool = self._key(name), self._settings.cache / "spool"
         make_local_directory(spool)
-        try:
-            with nameless_draft(spool) as file:
-                yield file
-                file.flush()
-                self._put(key, file)
-        except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
-            raise StoreFull(
-                f"no room in {spool} to write {self.root}/{name} ({error.strerror}): free space, or set EARTHEYE_CACHE_DIR to a larger disk"
-            ) from error
+        what_for, remedy = f"in {spool} to write {self.root}/{name}", "free space, or set EARTHEYE_CACHE_DIR to a larger disk"
+        with room(what_for, remedy), nameless_draft(spool) as file:
+            yield file
+            file.flush()
+            self._put(key, file)
 
     def create_once(self, name: str, data: bytes) -> bool:
         """Put an object under the condition that there is none.

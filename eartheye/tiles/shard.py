@@ -14,6 +14,7 @@ import lmdb
 
 from eartheye.errors import CorruptBulk, CorruptTile, StoreFull
 from eartheye.store import Bulk, Folder
+from eartheye.store.room import scratch_folder
 
 FIRST_MAP_BYTES = 64 * 2**20
 NO_ROOM = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
@@ -129,8 +130,8 @@ def _opened(path: Path) -> lmdb.Environment:
 
 
 def _temporary_shard() -> lmdb.Environment:
-    with _room(tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix="eartheye-") as directory:
-        return lmdb.open(f"{directory}/shard.lmdb", subdir=False, map_size=FIRST_MAP_BYTES, **NO_SYNC)
+    with scratch_folder() as folder, _room(tempfile.gettempdir()):
+        return lmdb.open(f"{folder}/shard.lmdb", subdir=False, map_size=FIRST_MAP_BYTES, **NO_SYNC)
 
 
 def _put(shard: lmdb.Environment, records: Mapping[str, bytes]) -> bool:

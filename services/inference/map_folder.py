@@ -1,8 +1,6 @@
 """The folder of a map: COG, polygons, STAC item, and the manifest last."""
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from affine import Affine
@@ -15,6 +13,7 @@ from eartheye.contracts import Map, ServingPackage
 from eartheye.contracts.messages import JobRequest
 from eartheye.raster import CogSpec, open_scene, write_cog
 from eartheye.store import Bulk, Folder
+from eartheye.store.room import scratch_folder
 from services.inference.names import told_as
 from services.inference.outcomes import read_raster
 from services.inference.stac_item import stac_item
@@ -59,8 +58,7 @@ def build_map(
         classes=package.classes,
         tags={"MODEL": f"{plan.model} {plan.model_version}"} | package.rights,
     )
-    with tempfile.TemporaryDirectory(prefix="eartheye-map-") as directory, told_as({directory: "$TMPDIR"}):
-        scratch = Path(directory)
+    with scratch_folder() as scratch, told_as({str(scratch): "$TMPDIR"}):
         write_cog(scratch / RASTER, ((RasterWindow(*window), read(window)[None]) for window in rasters), spec)
         raster = folder.upload(RASTER, scratch / RASTER)
     with folder.create(POLYGONS) as file:

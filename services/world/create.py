@@ -11,7 +11,7 @@ from eartheye.contracts import Manifest, digest
 from eartheye.errors import ConflictingOutput, StoreFull
 from eartheye.raster.canvas import take_room
 from eartheye.store import Bulk, Folder
-from eartheye.store.draft import NO_ROOM
+from eartheye.store.room import room
 from eartheye.telemetry import get_logger
 from services.world.catalogue import CORRUPT, write_catalogue
 from services.world.config import WorldConfig
@@ -119,16 +119,9 @@ def _claim(folder: Folder, config: WorldConfig) -> None:
 
 def _take_room(drafts: Path, config: WorldConfig) -> None:
     """Tell a disk that is full, or a limit on the size of files, by the room that the largest draft takes."""
-    try:
-        with tempfile.TemporaryFile(dir=drafts) as probe:
-            take_room(probe, LARGEST_BYTES_PER_PX * config.size_m**2)
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise StoreFull(
-                f"no room to make a world in {drafts.parent} ({error.strerror}): free space, raise the limit, choose another folder or "
-                "lower size_km"
-            ) from error
-        raise
+    what_for, remedy = f"to make a world in {drafts.parent}", "free space, raise the limit, choose another folder or lower size_km"
+    with room(what_for, remedy), tempfile.TemporaryFile(dir=drafts) as probe:
+        take_room(probe, LARGEST_BYTES_PER_PX * config.size_m**2)
 
 
 def _make(plan: Plan, directory: Path, drafts: Path, missing: list[str], workers: int | None) -> None:
