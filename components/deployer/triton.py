@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from eartheye.store import Folder
 PYTHON_MODEL = "python_backend.py.txt"
 """Source of the Python backend's `model.py`; it runs in Triton's own environment, so it is no module of this package."""
 READY_EVERY_S = 0.2
+DRAFT = ".part-"
+ABANDONED_S = 86_400.0
+"""Age at which a draft is no longer at work: whoever wrote it was killed."""
 KEY_HEADER = "triton-grpc-protocol-admin-key"
 """Carries the key to a server that was started with `--grpc-restricted-protocol=model-repository:admin-key=…`; another passes over it."""
 
@@ -109,7 +112,8 @@ def load_model(client: InferenceServerClient, model: str, version: int, settings
 def written_entry(serving: Folder, package: ServingPackage, model: str, version: int, backend: str, entry: Path) -> Iterator[None]:
     """Write a repository entry beside its place, and move it there whole; where the block fails, what was there before is put back."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".part-") as scratch:
+    _remove_abandoned(entry.parent)
+    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=DRAFT) as scratch:
         made, before = Path(scratch) / model, Path(scratch) / "before"
         weights = made / str(version)
         weights.mkdir(parents=True)
@@ -129,6 +133,14 @@ def written_entry(serving: Folder, package: ServingPackage, model: str, version:
             if before.exists():
                 before.replace(entry)
             raise
+
+
+def _remove_abandoned(repository: Path) -> None:
+    """Remove the drafts of deployers that were killed: each may hold a whole model."""
+    for draft in repository.glob(f"{DRAFT}*"):
+        with suppress(FileNotFoundError):  # it has just been finished, or removed by another
+            if time.time() - draft.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def render_config(package: ServingPackage, model: str, version: int, backend: str) -> str:
