@@ -1,5 +1,7 @@
 """Outlines in longitude and latitude on the Earth, which has no edge at 180 degrees."""
 
+from typing import Any
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -22,8 +24,12 @@ def around_the_earth(ground: shapely.Polygon) -> shapely.Geometry:
     west, _, east, _ = ground.bounds
     if west >= -180.0 and east <= 180.0:
         return ground
-    turned = [shapely.transform(ground, lambda degrees, turn=turn: degrees + np.array([turn, 0.0])) for turn in TURNS_DEG]
-    return shapely.intersection(shapely.union_all(turned), shapely.box(-180.0, -90.0, 180.0, 90.0))
+    return shapely.intersection(shapely.union_all(at_each_turn(ground)), shapely.box(-180.0, -90.0, 180.0, 90.0))
+
+
+def at_each_turn(ground: Any) -> list[Any]:
+    """Return an outline, or an array of them, a turn around the Earth to the west, as it is, and a turn to the east."""
+    return [shapely.transform(ground, lambda degrees, turn=turn: degrees + np.array([turn, 0.0])) for turn in TURNS_DEG]
 
 
 def bounds_around_the_earth(ground: shapely.Polygon) -> tuple[float, float, float, float]:

@@ -17,6 +17,7 @@ from components.tiler.sample import Grid
 from components.tiler.survey import SceneFacts
 from eartheye.contracts import Catalogue, ClassSpec
 from eartheye.contracts.catalogue import ImagesEntry, MaskLabels, RasterLabels, SceneEntry, VectorLabels
+from eartheye.date_line import at_each_turn
 from eartheye.errors import InvalidCatalogue, UnreadableRaster, WrongBands
 from eartheye.polygon_layer import read_polygon_layer
 from eartheye.raster import Scene, open_scene, read_on_grid
@@ -128,7 +129,7 @@ def mask_path(labels: MaskLabels, image: str) -> str:
 
 
 def read_polygons(data: Folder, labels: VectorLabels, crs: CRS) -> NDArray[np.object_]:
-    """Return the labels' polygons in a reference system.
+    """Return the labels' polygons in a reference system; where that has longitudes, at each turn around the Earth.
 
     Raises:
         InvalidCatalogue: the file holds no layer of polygons.
@@ -137,7 +138,10 @@ def read_polygons(data: Folder, labels: VectorLabels, crs: CRS) -> NDArray[np.ob
     path = data.local(data.bulk(labels.path))
     layer = read_polygon_layer(path, pyproj.CRS.from_wkt(crs.to_wkt()), f"{data.root}/{labels.path}")
     parts = shapely.get_parts(shapely.make_valid(layer.geometry.to_numpy()))
-    return parts[shapely.get_dimensions(parts) == POLYGON_DIMENSIONS]  # a ring that folds back on itself leaves a line, too
+    polygons = parts[shapely.get_dimensions(parts) == POLYGON_DIMENSIONS]  # a ring that folds back on itself leaves a line, too
+    if crs.is_geographic:  # a scene may go on beyond 180 degrees, or count from 0 to 360
+        polygons = np.concatenate(at_each_turn(polygons))
+    return polygons
 
 
 def classes_of(colours: NDArray[np.uint8], classes: tuple[ClassSpec, ...]) -> tuple[NDArray[np.uint8], int]:

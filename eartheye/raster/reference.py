@@ -37,7 +37,7 @@ def known_crs(declared: CRS | None, stand_in: str | None, where: str) -> CRS:
     if declared is not None and is_placed(pyproj.CRS.from_wkt(declared.to_wkt())):
         return declared
     if stand_in is None:
-        has = "no reference system" if declared is None else "a reference system without a known datum"
+        has = "no reference system" if declared is None else "a reference system without a known datum on Earth"
         raise MissingCrs(f"{where} has {has}: write one into the file with gdal_edit.py -a_srs, or give its `crs`, as EPSG:4326")
     try:
         given = CRS.from_user_input(stand_in) if re.fullmatch(CRS_CODE, stand_in) else None

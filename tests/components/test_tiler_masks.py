@@ -34,7 +34,8 @@ def data(tmp_path):
 def write(path, pixels, metres, **profile):
     count, height, width = pixels.shape
     shape = {"count": count, "height": height, "width": width, "dtype": pixels.dtype, "crs": CRS}
-    with rasterio.open(path, "w", "GTiff", transform=from_origin(WEST, NORTH, metres, metres), **shape | profile) as file:
+    shape["transform"] = from_origin(WEST, NORTH, metres, metres)
+    with rasterio.open(path, "w", "GTiff", **shape | profile) as file:
         file.write(pixels)
 
 
@@ -106,6 +107,15 @@ def test_polygons_in_any_reference_system_are_drawn_on_their_scene(data, tmp_pat
     wanted[20:50, 10:40] = WATER.value
     wanted[40:44] = 0
     assert np.array_equal(mosaic(tiles, "buildings"), wanted)
+
+
+@pytest.mark.parametrize("west", [180 - 32e-5, -180 - 32e-5])
+def test_polygons_on_either_side_of_180_degrees_are_drawn_on_a_scene_across_them(data, tmp_path, west):
+    write(data / "scene.tif", np.ones((3, 64, 64), np.uint8), 1.0, crs="EPSG:4326", transform=from_origin(west, 0.5, 1e-5, 1e-5))
+    write_polygons(data / "b.gpkg", [shapely.box(179, 0, 180, 1), shapely.box(-180, 0, -180 + 16e-5, 1)], "EPSG:4326")
+    wanted = np.full((64, 64), WATER.value, np.uint8)
+    wanted[:, 48:] = LAND.value
+    assert np.array_equal(mosaic(cut(data, tmp_path, (buildings("b.gpkg"),)), "buildings"), wanted)
 
 
 def test_tiles_without_a_polygon_are_background(data, tmp_path):
