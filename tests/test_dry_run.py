@@ -69,6 +69,14 @@ def test_sites_are_counted_not_drawn(tmp_path: Path, capsys):
     assert "drawn already" in said(capsys, *command, "--dry-run")
 
 
+def test_class_ratios_that_do_not_add_up_to_1_are_told_beside_the_sites(tmp_path: Path, capsys):
+    write_cells(Folder(tmp_path / "cells"))
+    command = ("sample", tmp_path / "cells", tmp_path / "sites", "--target-sites", "40", "--dry-run")
+    assert "24 sites of 4 strata (40 wanted) would be drawn" in said(capsys, *command)
+    told = said(capsys, *command, "--class-ratio.forest", "0.3")
+    assert "28 sites of 4 strata (40 wanted, the class ratios add up to 1.1) would be drawn" in told
+
+
 def test_tiles_are_counted_not_cut(tmp_path: Path, capsys):
     write_data(tmp_path / "data")
     write_sites(Folder(tmp_path / "sites"))

@@ -1,5 +1,6 @@
 """What can be set about cells and about the drawing of sites."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -12,7 +13,7 @@ from eartheye.seed import Seed
 class CellsConfig(BaseModel):
     """Which cells of the grid are described."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     area: Literal["land", "footprints"] = "land"
     """Cells whose centre lies in the land cover's outline; with `footprints`, and in a scene that is cut at sites."""
@@ -27,10 +28,11 @@ class ClassRatio(BaseModel):
     """Share of the sites that each land-cover class gets: A_1 to A_7 of equation (1), in the order of the classes.
 
     The report leaves them to whoever samples. Here a third goes to built-up land, which covers one hundredth of the land and holds most
-    of what sub-metre imagery shows, and little to open water, snow and bare ground, which are alike everywhere.
+    of what sub-metre imagery shows, and little to open water, snow and bare ground, which are alike everywhere. The equation takes each
+    share of M by itself: shares that add up to 1.1 draw a tenth more than M.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     forest: float = Field(0.2, ge=0, le=1)
     """Share of forest."""
@@ -53,14 +55,20 @@ class ClassRatio(BaseModel):
             raise InvalidConfig("every class_ratio is 0, so no site would be drawn: give at least one class a share")
         return self
 
+    @property
+    def total(self) -> float:
+        """What the shares add up to."""
+        return math.fsum(self.model_dump().values())
+
 
 class SamplerConfig(BaseModel):
     """How sites are drawn from the cells."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     target_sites: int = Field(gt=0)
-    """Sites wanted over all strata: M of equation (1). Strata of few cells and rounding make the number drawn differ from it."""
+    """Sites wanted over all strata: M of equation (1). Strata of few cells, rounding, and class ratios that do not add up to 1 make the
+    number drawn differ from it."""
     class_ratio: ClassRatio = ClassRatio()
     interval_m: float = Field(500.0, ge=1)
     """Width h of an elevation interval. The report does not print it."""

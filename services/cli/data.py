@@ -1,5 +1,6 @@
 """Commands that make data: cells, sites, tiles, what is kept of them."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -51,8 +52,8 @@ def cells(
 def sample(cells: str, sites: str, *, dry_run: bool = False, config: Annotated[SamplerConfig, Parameter(name="*")]) -> None:
     """Draw sites from cells, stratified by region, land cover and elevation: equation (1) of the CG-EarthEye report.
 
-    Example: `eartheye sample runs/cells runs/sites --target-sites 48 --class-ratio.built-up 0.4`, first with `--dry-run` for what would be
-    done
+    Example: `eartheye sample runs/cells runs/sites --target-sites 48 --class-ratio.built-up 0.4 --class-ratio.grassland 0.05`, first with
+    `--dry-run` for what would be done
 
     Parameters
     ----------
@@ -66,14 +67,16 @@ def sample(cells: str, sites: str, *, dry_run: bool = False, config: Annotated[S
     from components.sampler.run import plan_sites, sample_sites
     from eartheye.store import Folder
 
+    total = config.class_ratio.total
+    wanted = f"{config.target_sites:,} wanted" + ("" if math.isclose(total, 1) else f", the class ratios add up to {total:g}")
     if dry_run:
         plan = plan_sites(Folder(cells), config, Folder(sites))
         verb = "drawn already" if plan.finished else "would be drawn"
-        count = f"{counted(plan.sites, 'site')} of {counted(plan.strata, 'stratum', 'strata')}"
+        count = f"{counted(plan.sites, 'site')} of {counted(plan.strata, 'stratum', 'strata')} ({wanted})"
         print(f"{count} {verb} from {counted(plan.cells, 'cell')} into {sites}; nothing was written")
         return
     drawn = sample_sites(Folder(cells), config, Folder(sites))
-    print(f"{counted(drawn.count, 'site')} of {counted(drawn.strata, 'stratum', 'strata')} in {sites}")
+    print(f"{counted(drawn.count, 'site')} of {counted(drawn.strata, 'stratum', 'strata')} ({wanted}) in {sites}")
 
 
 def tile(
