@@ -39,7 +39,8 @@ def progress_of(what: str, total: int | None, done: int = 0) -> Iterator[Advance
         count += n
         if time.monotonic() - said >= LINE_EVERY_S:
             said = time.monotonic()
-            console.print(f"{what}: {count}{f' of {total}' if total else ''} {note}".rstrip(), highlight=False)
+            line = f"{what}: {count}{f' of {total}' if total else ''} {note}".rstrip()
+            console.print(line, highlight=False, soft_wrap=True)  # a log has no width
 
     yield advance
 
