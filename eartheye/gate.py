@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class GatePolicy(BaseModel):
     """What is asked of a candidate."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     min_miou: float = Field(0.5, ge=0, le=1)
     """Least mean intersection over union of a segmentation model on its test tiles."""

@@ -15,12 +15,12 @@ from components.pretrainer.config import PretrainConfig
 from components.sampler.config import CellsConfig, SamplerConfig
 from components.tiler.config import TilerConfig
 from eartheye.contracts import GatePolicy
-from eartheye.contracts.messages import CRS_CODE, NAME
+from eartheye.contracts.messages import CRS_CODE, NAME, Coordinate
 from eartheye.errors import InvalidConfig
 from eartheye.field_mistakes import fields_of
 from eartheye.yaml_mistakes import mistake_of
 
-MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class SamplingConfig(BaseModel):
@@ -67,7 +67,7 @@ class MapConfig(BaseModel):
     """Stands in for a reference system that the file lacks or leaves unknown, as `EPSG:32650`."""
     acquired: dt.date | None = None
     """Day of the scene, for the map's STAC item."""
-    area: tuple[float, float, float, float] | None = None
+    area: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
     """West, south, east, north in the scene's reference system; the whole scene where it is left out."""
     min_area_m2: float = Field(0.0, ge=0)
     timeout_s: float = Field(3600.0, gt=0)
@@ -82,7 +82,7 @@ class ChainConfig(BaseModel):
     samplings: tuple[SamplingConfig, ...] = ()
     """One of them is titled `tiles`. None where no scene is cut at sites: then the catalogue needs no land cover, elevation and regions."""
     tiler: TilerConfig = TilerConfig()
-    tiling_pods: int = Field(1, ge=1)
+    tiling_pods: int = Field(1, ge=1, le=1000)
     """Pods that cut tiles at the same time. The tiles do not depend on it; more than there are parts of `tiler.part_tiles` have nothing to
     do. Default: one machine, whose cores one process keeps busy."""
     curator: CuratorConfig = CuratorConfig()

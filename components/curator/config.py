@@ -12,7 +12,7 @@ class CuratorConfig(BaseModel):
     synthetic world, so that what they drop looks right to the eye.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     min_valid_share: float = Field(0.8, ge=0, le=1)
     """Least share of pixels with data."""
@@ -28,7 +28,7 @@ class CuratorConfig(BaseModel):
     """Correlation of two sites' thumbnails, of 32 x 32 pixels, from which the second is dropped as a copy of the first."""
     clusters: int = Field(64, ge=1)
     """Scene types that are told apart, by sensor; fewer where there would be less than eight sites to each."""
-    max_cluster_excess: float = Field(2.0, ge=1)
+    max_cluster_excess: float = Field(2.0, ge=1, le=1e6)
     """A scene type keeps at most so many times its share of the sites, which is in proportion to what its images hold (their perplexity);
     the rest is redundant. The smaller, the fewer sites of water and desert."""
     seed: Seed = 0

@@ -11,7 +11,7 @@ from eartheye.flags import WholeNumber
 from eartheye.seed import Seed
 from eartheye.tiles import SplitConfig
 
-MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 Task = Literal["scenes", "segmentation"]
 
@@ -52,14 +52,14 @@ class FinetuneConfig(BaseModel):
     task: Task
     """`scenes` trains a linear head, `segmentation` a UPerNet. Source: CG-EarthEye report, section 4."""
     samples: SamplesConfig = SamplesConfig()
-    head_width: int = Field(64, gt=0)
+    head_width: int = Field(64, gt=0, le=4096)
     """Channels of the UPerNet; 512 in its paper, 64 is enough for a handful of classes."""
     head_finest: Annotated[Literal[2, 4], WholeNumber] = 4
     """How many times finer than the backbone's patches the UPerNet's finest level is; 2 takes a quarter of the work and draws coarser
     outlines. Source of the default: BEiT's UPerNet."""
-    epochs: int = Field(50, gt=0)
+    epochs: int = Field(50, gt=0, le=1_000_000)
     """The one that is best on the validation part is kept."""
-    batch_size: int = Field(16, gt=1)
+    batch_size: int = Field(16, gt=1, le=65536)
     """Source: mmsegmentation's UPerNet configurations."""
     learning_rate: float = Field(1e-3, gt=0)
     """Peak, falling to 0 along a cosine. Source: DINOv2's heads on frozen features."""

@@ -4,11 +4,12 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from eartheye.contracts.catalogue import LARGEST_CHIP_PX
 from eartheye.errors import InvalidConfig
 from eartheye.seed import Seed
 from eartheye.tiles import SplitConfig
 
-MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+MODEL = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 PATCH_PX = 14
 """Source: CG-EarthEye report, section 3.1."""
 
@@ -21,11 +22,11 @@ class ViewsConfig(BaseModel):
 
     model_config = MODEL
 
-    global_px: int = Field(224, gt=0)
+    global_px: int = Field(224, gt=0, le=LARGEST_CHIP_PX)
     """Side of the two global crops, a multiple of the patch size 14. Source: the report; its second phase takes 518."""
-    local_px: int = Field(98, gt=0)
+    local_px: int = Field(98, gt=0, le=LARGEST_CHIP_PX)
     """Side of the local crops, a multiple of 14. Source: the report."""
-    local_views: int = Field(8, ge=3)
+    local_views: int = Field(8, ge=3, le=64)
     """Source: the report; three of them give way to other acquisitions of the site."""
     global_area: Share = (0.32, 1.0)
     """Share of the tile that a global crop covers. Source: DINOv2 (`ssl_default_config.yaml`)."""
@@ -59,11 +60,11 @@ class HeadConfig(BaseModel):
 
     model_config = MODEL
 
-    hidden: int = Field(2048, gt=0)
+    hidden: int = Field(2048, gt=0, le=65536)
     """Width of the two hidden layers."""
-    bottleneck: int = Field(256, gt=0)
+    bottleneck: int = Field(256, gt=0, le=65536)
     """Width of the layer before the prototypes."""
-    prototypes: int = Field(65536, gt=0)
+    prototypes: int = Field(65536, gt=0, le=2**20)
     """Classes that nobody named, to which student and teacher assign what they see."""
 
 
@@ -90,9 +91,9 @@ class PretrainConfig(BaseModel):
     momentum: float = Field(0.992, ge=0, le=1)
     """m of equation (5): how much of the teacher stays in a step. Source: the report. A run of fewer than 500 steps wants less."""
 
-    steps: int = Field(125_000, gt=0)
+    steps: int = Field(125_000, gt=0, le=1_000_000_000)
     """Steps of the optimiser. Source: DINOv2, 100 epochs of 1,250 steps."""
-    batch_size: int = Field(1024, gt=1)
+    batch_size: int = Field(1024, gt=1, le=2**20)
     """Sites in a step, over all processes. Source: DINOv2 (ViT-L on ImageNet-22k: 2048; ImageNet-1k: 1024)."""
     learning_rate: float = Field(4e-3, gt=0)
     """Peak, for a batch of 1024 sites; another batch takes it times sqrt(batch / 1024). Source: DINOv2."""

@@ -23,7 +23,7 @@ SAME_GROUND_SHARE = 0.001
 class SplitConfig(BaseModel):
     """How tiles are parted into training, validation and test."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     by: Literal["group", "label"] = "group"
     """`label` parts the groups of each label by itself, so that every part holds every label in its share: the tiles' own
