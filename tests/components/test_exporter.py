@@ -4,6 +4,7 @@ import io
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib import import_module
 
 import numpy as np
@@ -16,12 +17,13 @@ from components.finetuner.config import FinetuneConfig, SamplesConfig
 from components.finetuner.resources import Resources
 from components.finetuner.run import finetune
 from eartheye.contracts import ModelPackage, ServingPackage
-from eartheye.errors import CorruptBulk, NotEnoughTiles, NotFinished, ParityNotReached
+from eartheye.errors import CorruptBulk, NotEnoughTiles, NotFinished, ParityNotReached, StoreFull
 from eartheye.predictor import open_predictor
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.tiles import SplitConfig, TileSet
 from tests.components.tiny_tiles import draw_tile, write_backbone, write_tiles
+from tests.limits import filled
 
 SAMPLES = SamplesConfig(label_set="cover", input_px=56, split=SplitConfig(test_share=0.3, validation_share=0.2))
 HEADS = {
@@ -69,6 +71,14 @@ def test_a_model_that_computes_something_else_than_it_learned_is_not_exported(ro
         export_model(root / task, tiles, ExporterConfig(), Folder(tmp_path))
     assert ServingPackage.read(root / f"{task}-serving").parity <= ExporterConfig().parity_tolerance
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_without_room_is_told_and_nothing_is_left(root, tiles, tmp_path, small_disk, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    with filled(small_disk), pytest.raises(StoreFull, match=rf"no room in {small_disk} for temporary files .*set TMPDIR to a larger disk"):
+        export_model(root / "scenes", tiles, ExporterConfig(), Folder(tmp_path))
+    assert list(tmp_path.iterdir()) == [small_disk]
+    assert list(small_disk.iterdir()) == []
 
 
 def test_models_are_held_against_each_other_on_tiles_as_they_were_normalised_in_training(root, tiles):

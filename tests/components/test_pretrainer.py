@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,14 @@ from components.pretrainer.run import Resources, pretrain
 from components.pretrainer.sites import choose_sites, read_acquisition
 from components.pretrainer.training import FIGURES, Training, parameter_groups
 from eartheye.contracts import ModelPackage
-from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, NotEnoughTiles, NotFinished, TrainingDiverged
+from eartheye.errors import ConflictingOutput, InvalidConfig, NewerManifest, NotEnoughTiles, NotFinished, StoreFull, TrainingDiverged
 from eartheye.store import Folder
 from eartheye.tiles import SplitConfig, TileSet, split
 from models.package import load_backbone
 from models.vit import SIZES, VisionTransformer
 from models.weights import read_weights
 from tests.components.tiny_tiles import write_curated, write_tiles
+from tests.limits import filled
 
 CONFIG = PretrainConfig(
     size="nano",
@@ -205,6 +207,27 @@ def finish(self, folder):
 torch.save, checkpoints.Checkpoint.finish = save, finish
 run.pretrain(Folder(tiles), Folder(curated), CONFIG, Folder(root) / "checkpoint", Folder(root) / "backbone", EACH_STEP)
 """
+
+
+def test_a_checkpoint_without_room_is_told_and_the_one_before_stays(small_disk):
+    folder, state = Folder(small_disk / "checkpoint"), {"step": 1, "weights": torch.ones(10)}
+    checkpoints.save(folder, "this training", 1, state)
+    with pytest.raises(StoreFull, match=rf"no room to write {small_disk}/checkpoint/step-00000002/state\.pt \(No space left on device\)"):
+        checkpoints.save(folder, "this training", 2, {"step": 2, "weights": torch.ones(2_000_000)})
+    assert list(folder.list()) == ["step-00000001/manifest.json", "step-00000001/state.pt"]
+    assert checkpoints.newest(folder, "this training", CPU)["step"] == 1
+
+
+def test_weights_without_room_are_told_and_made_once_there_is(trained, tiles, curated, tmp_path, small_disk, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    backbone = Folder(tmp_path / "backbone")
+    with filled(small_disk), pytest.raises(StoreFull, match=rf"no room in {small_disk} for temporary files .*set TMPDIR to a larger disk"):
+        pretrain(tiles, curated, CONFIG, trained / "checkpoint", backbone, SELDOM)
+    assert list(backbone.list()) == []
+    assert (
+        pretrain(tiles, curated, CONFIG, trained / "checkpoint", backbone, SELDOM).weights
+        == ModelPackage.read(trained / "backbone").weights
+    )
 
 
 def test_a_training_killed_twice_ends_with_the_weights_of_one_never_interrupted(trained, tiles, curated, tmp_path, mlflow):
