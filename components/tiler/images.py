@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
-from eartheye.errors import UnreadableRaster, WrongBands
-from eartheye.raster.source import RasterSource, first_cause
+from eartheye.errors import WrongBands
+from eartheye.raster.source import RasterSource
 from eartheye.wording import counted
 
 FORMATS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2")
@@ -36,14 +36,14 @@ def read_image(uri: str, bands: tuple[str, ...]) -> tuple[NDArray[Any], NDArray[
         WrongBands: it has another number of bands.
     """
     source = RasterSource(uri)
-    try:
-        with warnings.catch_warnings(), source.environment():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with source.open() as image:
-                pixels = _pixels(image, bands, uri)
-                valid = image.dataset_mask() > 0
-    except RasterioIOError as error:
-        raise UnreadableRaster(f"{uri} cannot be read ({first_cause(error)}): it is truncated or corrupt, copy it again") from None
+
+    def read() -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        with source.open() as image:
+            return _pixels(image, bands, uri), image.dataset_mask() > 0
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        pixels, valid = source.read(read)
     if np.issubdtype(pixels.dtype, np.floating):
         valid &= np.isfinite(pixels).all(axis=0)
     pixels[:, ~valid] = 0

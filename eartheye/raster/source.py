@@ -1,8 +1,8 @@
 """How a raster is found and opened by its URI."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import rasterio
 from rasterio.errors import RasterioIOError
@@ -10,6 +10,11 @@ from rasterio.io import DatasetReader
 
 from eartheye.errors import MissingBulk, MissingRaster, UnreadableRaster
 from eartheye.store import Folder
+from eartheye.telemetry import PULSE
+
+Answer = TypeVar("Answer")
+READINGS = 2
+"""A read may meet an outage that has passed when the store is asked."""
 
 DRIVERS = {
     b"II*\0": "GTiff",
@@ -27,12 +32,11 @@ OPTIONS = {
     "GDAL_CACHEMAX": 512,
     "VSI_CACHE": True,
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_HTTP_MAX_RETRY": 3,
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
 }
-"""GDAL configuration: megabytes of decoded blocks kept by the process; for S3, neighbouring ranges in one request, and retries; and what
-makes a truncated JPEG or PNG an error: GDAL would fill the rest with grey or zeros."""
+"""GDAL configuration: megabytes of decoded blocks kept by the process; for S3, neighbouring ranges in one request; and what makes a
+truncated JPEG or PNG an error: GDAL would fill the rest with grey or zeros."""
 
 
 def first_cause(error: BaseException) -> str:
@@ -77,16 +81,28 @@ class RasterSource:
         if driver is None:
             change = "convert it with gdal_translate" if head else "it is empty, copy it again"
             raise UnreadableRaster(f"{self.uri} is no GeoTIFF, JPEG 2000, PNG or JPEG: {change}")
-        try:
-            with self.environment():
-                return rasterio.open(self._folder.gdal_path(self._name), driver=driver)
-        except RasterioIOError as error:
-            raise UnreadableRaster(
-                f"{self.uri} cannot be opened ({first_cause(error)}): it is truncated or corrupt, copy it again"
-            ) from None
+        return self.read(lambda: rasterio.open(self._folder.gdal_path(self._name), driver=driver), "opened")
 
-    @contextmanager
-    def environment(self) -> Iterator[None]:
-        """Make GDAL's configuration what opening and reading a handle needs."""
-        with rasterio.Env(**OPTIONS), self._folder.gdal_env():
-            yield
+    def read(self, read: Callable[[], Answer], wording: str = "read") -> Answer:
+        """Return what is read with GDAL, which tells an outage like a damaged file: after a failure the store is asked which it is.
+
+        Args:
+            read: opens the raster, or reads from a handle; called within GDAL's configuration, and once more after a failure.
+            wording: what it does to the file, for the message.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+            MissingRaster: the file is there no longer.
+            UnreadableRaster: the store has the file, and it fails twice.
+        """
+        failures = list[RasterioIOError]()
+        while len(failures) < READINGS:
+            try:
+                with rasterio.Env(**OPTIONS), self._folder.gdal_env():
+                    return read()
+            except RasterioIOError as error:
+                failures.append(error)
+            PULSE.advanced()  # a store that hangs may hold up both the reading and the question
+            if not self._folder.exists(self._name):
+                raise MissingRaster(f"{self.uri} is there no longer: copy it again")
+        raise UnreadableRaster(f"{self.uri} cannot be {wording} ({first_cause(failures[0])}): it is truncated or corrupt, copy it again")

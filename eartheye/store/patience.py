@@ -11,17 +11,15 @@ class Patience:
     """What one request to a server may take."""
 
     silence_s: int
-    """How long the server may send nothing."""
+    """How long the server may send nothing, to GDAL as well."""
     repeats: int
     """How often a request is made again that got no answer, or a server's fault."""
     attempts: int
     """How often an answer is asked for in all that broke off midway."""
-    gdal_silence_s: int
-    """How long the server may send nothing to GDAL; 0 for as long as the connection stands: GDAL tells an outage like a damaged file."""
 
 
-PATIENT = Patience(silence_s=60, repeats=4, attempts=3, gdal_silence_s=0)
-HURRIED = Patience(silence_s=5, repeats=1, attempts=2, gdal_silence_s=5)
+PATIENT = Patience(silence_s=60, repeats=4, attempts=3)
+HURRIED = Patience(silence_s=5, repeats=1, attempts=2)
 _patience = ContextVar("patience", default=PATIENT)
 
 

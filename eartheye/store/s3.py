@@ -17,7 +17,7 @@ from eartheye.store.draft import make_local_directory, nameless_draft
 from eartheye.store.names import LONGEST_NAME_BYTES
 from eartheye.store.patience import patience
 from eartheye.store.room import room
-from eartheye.store.s3_requests import ask
+from eartheye.store.s3_requests import BACKOFF, CONNECT_TIMEOUT_S, ask
 
 PART_BYTES = 64 * 2**20
 """Objects above this size are sent in parts of it, three at a time; S3 allows 10,000 parts."""
@@ -140,7 +140,7 @@ class S3Store:
         return f"/vsis3/{self._bucket}/{self._key(name)}"
 
     def gdal_options(self) -> dict[str, str]:
-        """Return endpoint, credentials, time limits, and that GDAL must not look for neighbours of each file it opens."""
+        """Return endpoint, credentials, time limits, and that GDAL must not remember closed files, nor look for neighbours of open ones."""
         signed = {
             "AWS_ACCESS_KEY_ID": self._settings.s3_access_key,
             "AWS_SECRET_ACCESS_KEY": self._settings.s3_secret_key.get_secret_value(),
@@ -150,9 +150,12 @@ class S3Store:
             "AWS_S3_ENDPOINT": self._settings.s3_endpoint,
             "AWS_HTTPS": "YES" if self._settings.s3_secure else "NO",
             "AWS_VIRTUAL_HOSTING": "FALSE",
-            "GDAL_HTTP_CONNECTTIMEOUT": str(patience().gdal_silence_s),
-            "GDAL_HTTP_LOW_SPEED_TIME": str(patience().gdal_silence_s),
+            "GDAL_HTTP_CONNECTTIMEOUT": str(CONNECT_TIMEOUT_S),
+            "GDAL_HTTP_LOW_SPEED_TIME": str(patience().silence_s),
             "GDAL_HTTP_LOW_SPEED_LIMIT": "1",  # byte a second
+            "GDAL_HTTP_MAX_RETRY": str(patience().repeats),
+            "GDAL_HTTP_RETRY_DELAY": str(BACKOFF),  # doubled each time; GDAL's own is 30 s
+            "CPL_VSIL_CURL_NON_CACHED": "/vsis3/",  # GDAL would remember an outage as a missing file, and an object that was replaced
             "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         }
 

@@ -22,7 +22,7 @@ def folder(monkeypatch):
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(patience, "HURRIED", patience.Patience(silence_s=1, repeats=1, attempts=2, gdal_silence_s=1))
+    monkeypatch.setattr(patience, "HURRIED", patience.Patience(silence_s=1, repeats=1, attempts=2))
 
 
 def test_somebody_in_a_hurry_gives_it_up(folder, short):

@@ -1,4 +1,4 @@
-"""A TCP proxy that breaks answers off, as networks do."""
+"""A TCP proxy that breaks answers off or holds them back, as networks do."""
 
 import socket
 import threading
@@ -18,6 +18,9 @@ class BreakingProxy:
 
     def __init__(self, upstream: str, passing_bytes: Callable[[str], int | None]) -> None:
         self.requests: list[str] = []
+        self.flowing = threading.Event()
+        """While this is not set, answers are held back, as by a server that hangs."""
+        self.flowing.set()
         self._host, _, self._port = upstream.partition(":")
         self._passing_bytes = passing_bytes
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -49,6 +52,7 @@ class BreakingProxy:
     def _answers(self, client: socket.socket, server: socket.socket, passing: list[int | None]) -> None:
         with suppress(OSError):
             while data := server.recv(CHUNK_BYTES):
+                self.flowing.wait()
                 left = passing[0]
                 client.sendall(data[:left])
                 if left is not None:
@@ -66,6 +70,7 @@ def breaking_proxy(upstream: str, passing_bytes: Callable[[str], int | None]) ->
     try:
         yield proxy
     finally:
+        proxy.flowing.set()
         proxy.close()
 
 

@@ -21,7 +21,7 @@ from services.admin.roles import Role
 from services.inference.tables import Job
 from tests.services.admin.conftest import embedded_parts
 
-SHORT = patience.Patience(silence_s=1, repeats=1, attempts=2, gdal_silence_s=1)
+SHORT = patience.Patience(silence_s=1, repeats=1, attempts=2)
 REQUEST = {"job": "done", "scene": "s3://maps/scene.tif", "model": "landcover", "output": "s3://maps/done"}
 
 
