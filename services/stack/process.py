@@ -14,6 +14,8 @@ from services.stack.place import write_private
 
 PID_FILE = "process.json"
 LOOK_EVERY_S = 0.05
+ONCE_NOTED = 'read -r noted && exec "$@" </dev/null'
+"""Shell that becomes the program when it is given a line; where who starts it ends before that, it ends too."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _has_ended(fields: list[str]) -> bool:
 
 
 def start(command: list[str], environment: dict[str, str], folder: Path, log_file: Path) -> Process:
-    """Start a process in a session of its own, with its words in a file, and note it in its folder.
+    """Note a process in its folder and start it, in a session of its own, with its words in a file; killed midway, this leaves none.
 
     Args:
         command: program and arguments.
@@ -122,15 +124,24 @@ def start(command: list[str], environment: dict[str, str], folder: Path, log_fil
     """
     with log_file.open("ab") as output:
         child = subprocess.Popen(
-            command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            ["/bin/sh", "-c", ONCE_NOTED, "sh", *command],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
+    assert child.stdin  # it is a pipe
     process = Process(child.pid, start_mark(child.pid) or "ended at once")
     try:
         write_private(folder / PID_FILE, json.dumps({"pid": process.pid, "started": process.started}))
     except ServerNotStarted:
-        os.killpg(child.pid, signal.SIGKILL)
+        child.stdin.close()
         child.wait()
         raise
+    with suppress(BrokenPipeError), child.stdin:  # it has been ended meanwhile
+        child.stdin.write(b"noted\n")
     child.returncode = 0  # it is not waited for: it outlives this process
     return process
 

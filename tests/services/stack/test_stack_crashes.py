@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,15 @@ if not seen.exists():
 """
     + LISTEN
 )
+KILLED_BEFORE_THE_NOTE = """
+import os, signal, sys
+from pathlib import Path
+from services.stack import process
+
+process.write_private = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+folder = Path(sys.argv[1])
+process.start(["/bin/sh", "-c", "echo started; sleep 600"], {}, folder, folder / "log")
+"""
 
 
 def test_what_has_died_is_started_again_where_it_was(up, place):
@@ -94,6 +104,21 @@ def test_children_that_outlive_a_killed_server_are_ended_before_it_starts_again(
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call is that of x86-64")
+def test_a_start_that_is_killed_before_its_note_leaves_nothing_that_runs(tmp_path):
+    killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_THE_NOTE, str(tmp_path)])
+    assert killed.returncode == -signal.SIGKILL
+
+    def at_work():
+        places = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                places.append((process / "cwd").readlink())
+        return tmp_path in places
+
+    wait_until(lambda: not at_work())
+    assert (tmp_path / "log").read_text() == ""
+
+
 def test_a_remnant_holds_its_port_until_its_last_thread_has_ended(up, place):
     server = small_server(script=f"import os\nif os.fork(): os.wait()\n{LAST_THREAD}")
     (first,) = up(server)
