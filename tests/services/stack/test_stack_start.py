@@ -1,8 +1,8 @@
 """How servers start and end, and what is told of one that does not."""
 
 import dataclasses
-import re
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
