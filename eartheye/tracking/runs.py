@@ -6,7 +6,7 @@ MLflow gets figures. Weights and data stay in the object store; MLflow holds the
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +14,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from eartheye.errors import TrackingUnavailable
 from eartheye.settings import load
+from eartheye.store.draft_folder import draft_folder
+from eartheye.store.room import room
 from eartheye.telemetry import get_logger
 
 INJECTED_RUN = "MLFLOW_RUN_ID"
@@ -110,17 +113,20 @@ def run(name: str, config: BaseModel, tags: Mapping[str, str] | None = None) -> 
 def connect() -> MlflowClient:
     """Return a client of the tracking server in the settings."""
     uri = load().mlflow_tracking_uri
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     try:
+        if uri.startswith("sqlite:///"):
+            _make_file(Path(uri.removeprefix("sqlite:///")))
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         raise unavailable(error) from error
 
 
 def unavailable(error: Exception) -> TrackingUnavailable:
     """Word a failure of MLflow for the user."""
-    return TrackingUnavailable(f"MLflow at {load().mlflow_tracking_uri} (EARTHEYE_MLFLOW_TRACKING_URI): {error}")
+    met = error if isinstance(error, DBAPIError) else error.__cause__  # MLflow may put an error of its own around the database's
+    reason = " ".join(str(met.orig if isinstance(met, DBAPIError) else error).split())
+    remedy = ": free space on its disk" if "disk is full" in reason else ""
+    return TrackingUnavailable(f"MLflow at {load().mlflow_tracking_uri} (EARTHEYE_MLFLOW_TRACKING_URI): {reason}{remedy}")
 
 
 def flatten(fields: Mapping[str, object], above: str = "") -> dict[str, object]:
@@ -132,6 +138,23 @@ def flatten(fields: Mapping[str, object], above: str = "") -> dict[str, object]:
         else:
             flat[f"{above}{key}"] = value
     return flat
+
+
+def _make_file(path: Path) -> None:
+    """Make MLflow's SQLite file, unless it is there: MLflow makes the tables step by step, and cannot go on where it broke off.
+
+    Raises:
+        StoreFull: there is no room.
+    """
+    if path.exists():
+        return
+    with room(f"to make {path}", "free space, or set EARTHEYE_MLFLOW_TRACKING_URI to a file on a larger disk"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft_folder(path) as folder:
+            made = folder / path.name
+            MlflowClient(tracking_uri=f"sqlite:///{made}", registry_uri=f"sqlite:///{made}")
+            with suppress(FileExistsError):  # another process made it in the meantime
+                path.hardlink_to(made)
 
 
 def _create(client: MlflowClient, name: str) -> str:

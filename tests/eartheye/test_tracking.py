@@ -1,6 +1,9 @@
 """Runs and registry on a real MLflow with SQLite."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
@@ -10,6 +13,31 @@ from eartheye import settings
 from eartheye.errors import InvalidSettings, TrackingUnavailable
 from eartheye.tracking import alias_version, register, resolve, run, set_alias, version_of
 from eartheye.tracking.runs import connect
+
+ON_A_SMALL_DISK = """
+import sys
+from pathlib import Path
+from pydantic import BaseModel
+from eartheye.errors import TrackingUnavailable
+from eartheye.tracking import run
+from tests.limits import filled
+
+class Config(BaseModel):
+    steps: int = 3
+
+disk = Path(sys.argv[1])
+for left_bytes in (400_000, None, 0):
+    try:
+        if left_bytes is None:
+            with run("pretrain", Config()) as opened:
+                opened.metric("loss", 1.0)
+        else:
+            with filled(disk, left_bytes), run("pretrain", Config()):
+                pass
+    except TrackingUnavailable as error:
+        print(error)
+    print([path.name for path in disk.iterdir()])
+"""
 
 
 class Mask(BaseModel):
@@ -78,6 +106,23 @@ def test_work_goes_on_while_mlflow_is_away_and_its_figures_are_told_at_the_end(a
     assert stored.data.metrics == {"before": 1.0, "oa": 0.5, "loss": 1.0}
     assert [(value.step, value.value) for value in connect().get_metric_history(opened.id, "loss")] == [(0, 3.0), (1, 2.0), (2, 1.0)]
     assert stored.info.status == "FINISHED"
+
+
+def test_a_file_without_room_is_told_and_not_left_half_made(small_disk):
+    environment = os.environ | {"EARTHEYE_MLFLOW_TRACKING_URI": f"sqlite:///{small_disk}/mlflow.db", "PYTHONPATH": "."}
+    command = [sys.executable, "-c", ON_A_SMALL_DISK, str(small_disk)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    full = "database or disk is full: free space on its disk"
+    told = f"MLflow at sqlite:///{small_disk}/mlflow.db (EARTHEYE_MLFLOW_TRACKING_URI): {full}"
+    assert done.stdout.splitlines() == [told, "[]", "['mlflow.db']", told, "['mlflow.db']"]
+
+
+def test_a_file_that_is_no_database_is_told_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "mlflow.db").write_text("no database" * 100)
+    monkeypatch.setenv("EARTHEYE_MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    settings.load.cache_clear()
+    with pytest.raises(TrackingUnavailable, match=r"/mlflow\.db .*: file is not a database$"):
+        connect()
 
 
 def test_an_error_of_the_work_is_not_hidden_by_mlflow_being_away(away, capsys):
