@@ -100,6 +100,7 @@ def check_fit(scene: Scene, package: ServingPackage) -> None:
     Raises:
         WrongBands: a band is missing, or of another data type.
         WrongScale: the ground sampling distance is outside the model's range.
+        MissingCrs: it lies nowhere on Earth, or reaches beyond it.
     """
     select_bands(scene.bands, package.image.bands)
     if scene.dtype != package.image.dtype:
