@@ -13,6 +13,8 @@ from eartheye.errors import DatabaseUnavailable, InvalidSettings
 from eartheye.settings import Settings, load
 
 BUSY_TIMEOUT_S = 30
+CONNECT_TIMEOUT_S = 10
+"""A server that hangs takes connections and never answers: who waits for it without an end holds a thread of its service."""
 UNAVAILABLE = (OperationalError, DatabaseError)
 """What is about the server or the file; other kinds of a DatabaseError are about the rows."""
 CONSTRAINT_NAMES = {
@@ -64,7 +66,7 @@ def connect(settings: Settings | None = None) -> Engine:
     try:
         url = make_url((settings or load()).database_url)
         if not url.drivername.startswith("sqlite"):
-            return create_engine(url, pool_pre_ping=True)
+            return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
     except (ArgumentError, ModuleNotFoundError) as error:
         raise InvalidSettings(f"EARTHEYE_DATABASE_URL: {error}") from None
     if url.database:
