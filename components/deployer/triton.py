@@ -17,6 +17,7 @@ from eartheye.errors import InvalidSettings, PredictorSilent, PredictorUnavailab
 from eartheye.predictor.triton import DIGEST, served_name
 from eartheye.settings import Settings
 from eartheye.store import Folder
+from eartheye.store.room import room
 
 PYTHON_MODEL = "python_backend.py.txt"
 """Source of the Python backend's `model.py`; it runs in Triton's own environment, so it is no module of this package."""
@@ -44,6 +45,7 @@ def load_on_triton(serving: Folder, package: ServingPackage, name: str, version:
         InvalidSettings: no repository is set.
         PredictorSilent: the server does not answer.
         PredictorUnavailable: it answers, and cannot load the model.
+        StoreFull: there is no room in the repository.
         CorruptBulk: the model is not what the manifest says.
     """
     if settings.triton_repository is None:
@@ -113,7 +115,8 @@ def written_entry(serving: Folder, package: ServingPackage, model: str, version:
     """Write a repository entry beside its place, and move it there whole; where the block fails, what was there before is put back."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(entry.parent)
-    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=DRAFT) as scratch:
+    what_for, remedy = f"to write {entry}", "free space there, or set EARTHEYE_TRITON_REPOSITORY to a folder on a larger disk"
+    with room(what_for, remedy), tempfile.TemporaryDirectory(dir=entry.parent, prefix=DRAFT) as scratch:
         made, before = Path(scratch) / model, Path(scratch) / "before"
         weights = made / str(version)
         weights.mkdir(parents=True)

@@ -48,6 +48,7 @@ def evaluate_backbone(
         NotEnoughTiles: too few labelled scenes.
         WrongBands: the labelled tiles have other channels than the backbone.
         WrongScale: they have another ground sampling distance than the backbone was trained for.
+        StoreFull: there is no room for the features meanwhile, or for the report.
         ConflictingOutput: `report` holds what another input or configuration made.
     """
     given, package = Tiles.read(tiles), ModelPackage.read(backbone)
@@ -109,6 +110,7 @@ def evaluate_task(tiles: Folder, model: Folder, config: EvaluatorConfig, report:
         InvalidConfig: these are not the tiles of the model's split.
         NotEnoughTiles: the split has no test part.
         WrongBackbone: the model's backbone is not there, or another one.
+        StoreFull: there is no room for the features meanwhile, or for the report.
         ConflictingOutput: `report` holds what another input or configuration made.
     """
     given, package = Tiles.read(tiles), ModelPackage.read(model)

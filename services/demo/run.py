@@ -17,6 +17,7 @@ from eartheye import __version__, settings
 from eartheye.contracts import Map, read_catalogue
 from eartheye.errors import InvalidCatalogue, InvalidConfig, InvalidSettings
 from eartheye.store import Folder
+from eartheye.store.room import room
 from eartheye.tracking import CHAMPION, resolve
 from pipelines.config import ChainConfig, MapConfig, read_chain
 from pipelines.fit import check_labels
@@ -62,6 +63,7 @@ def run_demo(
         InvalidConfig: the chain is malformed, or has a map of a scene or a label set that the catalogue lacks.
         StepFailed: a step of the pipeline ended with an error that the user can act on.
         RuntimeError: a step of the pipeline ended by a fault.
+        StoreFull: there is no room for the run.
         UserError: why a service ended before its time.
     """
     console = Console(highlight=False)
@@ -69,7 +71,7 @@ def run_demo(
         read_chain(chain)  # a mistake in it is told before a world is drawn
     if catalogue is not None:
         read_catalogue(catalogue)
-    with only_one(run):
+    with room(f"for the run in {run}", "free space, or choose another --run"), only_one(run):
         if data is None:
             create_world(run / "world", seed=seed, size_km=size_km)
         inputs = choose_inputs(run, data, catalogue, chain)

@@ -6,8 +6,12 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from components.deployer.triton import ABANDONED_S, written_entry
+from eartheye.errors import StoreFull
 from eartheye.store import Folder
+from tests.limits import filled
 from tests.services.inference.place import write_package
 
 KILLED = """
@@ -41,3 +45,16 @@ def test_what_a_killed_deployer_left_is_removed_once_nobody_can_be_at_work_on_it
     deploy_another(3)
     assert sorted(entry.name for entry in repository.iterdir()) == ["landcover-v1", "landcover-v2", "landcover-v3"]
     assert all((entry / f"{package.digest}.digest").exists() for entry in repository.iterdir())
+
+
+def test_a_full_repository_is_told_and_keeps_what_it_had(tmp_path, small_disk):
+    serving = Folder(tmp_path / "serving")
+    package = write_package(serving)
+    told = rf"no room to write {small_disk}/landcover-v1 .*set EARTHEYE_TRITON_REPOSITORY to a folder on a larger disk"
+    with (
+        filled(small_disk),
+        pytest.raises(StoreFull, match=told),
+        written_entry(serving, package, "landcover-v1", 1, "python", small_disk / "landcover-v1"),
+    ):
+        pass
+    assert list(small_disk.iterdir()) == []

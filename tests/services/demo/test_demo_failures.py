@@ -11,8 +11,9 @@ import yaml
 from rich.console import Console
 
 from eartheye.contracts import GatePolicy
-from eartheye.errors import DatabaseUnavailable, StepFailed, TritonCannotRun, TritonEnded, UserError
+from eartheye.errors import DatabaseUnavailable, StepFailed, StoreFull, TritonCannotRun, TritonEnded, UserError
 from eartheye.settings import load
+from services.demo.run import run_demo
 from services.demo.servers import embedded_servers, environment, services
 from services.demo.step_times import add_time, read_times
 from services.demo.steps import run_pipeline
@@ -61,6 +62,13 @@ def test_a_step_that_ends_by_a_fault_is_a_fault_with_its_traceback_and_the_log(w
 
 
 @pytest.mark.server
+def test_a_disk_that_fills_up_is_told_in_a_line(small_disk, monkeypatch):
+    run = small_disk / "run"
+    monkeypatch.setattr("services.demo.run.create_world", lambda folder, **_: run.joinpath("large").write_bytes(bytes(5_000_000)))
+    with pytest.raises(StoreFull, match=rf"no room for the run in {run} \(No space left on device\): free space, or choose another --run"):
+        run_demo(run, data=None, catalogue=None, chain=None, size_km=1.0, seed=0)
+
+
 def test_a_service_that_cannot_work_ends_the_pipeline_and_its_error_is_told(world, tmp_path):
     (tmp_path / "eartheye.db").mkdir()
     with embedded_broker() as address:
