@@ -160,6 +160,8 @@ def read_chain(path: Path) -> ChainConfig:
         return ChainConfig.model_validate(yaml.safe_load(path.read_text()))
     except FileNotFoundError:
         raise InvalidConfig(f"{path} is missing: give the YAML file of the chain") from None
+    except OSError as error:
+        raise InvalidConfig(f"{path} cannot be read ({error.strerror}): give a file of YAML that this user may read") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidConfig(f"{path} is not YAML: {mistake_of(error)}") from None
     except ValidationError as error:

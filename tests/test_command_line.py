@@ -101,7 +101,9 @@ def test_a_user_error_is_one_line_and_exit_code_2(arguments, words, tmp_path, mo
         (("deploy", "serving", "landcover", "0"), "Must be >= 1; see eartheye deploy --help"),
         (("promote", "landcover", "0"), "Must be >= 1; see eartheye promote --help"),
         (("rollback", "landcover", "--expected-champion", "-1"), "Must be >= 0; see eartheye rollback --help"),
+        (("map", "--job", "a", "--scene", "s", "--model", "m", "--output", "o", "--timeout-s", "nan"), "Must be <= 2592000"),
         (("tile", "data", "tiles", "--chip-px", "99999"), "--chip-px 99999: it should be less than or equal to 8192"),
+        (("curate", "tiles", "curated", "--seed", "-1"), "--seed -1: it should be greater than or equal to 0"),
         (("world", "create", "w", "--size-km", "wide"), 'unable to convert "wide" into float; see eartheye world create --help'),
     ],
 )

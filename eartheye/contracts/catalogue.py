@@ -226,6 +226,8 @@ def read_catalogue(path: Path) -> Catalogue:
         fields = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise InvalidCatalogue(f"{path} is missing: describe the data folder there, as docs/catalogue.md says") from None
+    except OSError as error:
+        raise InvalidCatalogue(f"{path} cannot be read ({error.strerror}): give a file of YAML that this user may read") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidCatalogue(f"{path} is not YAML: {mistake_of(error)}") from None
     try:

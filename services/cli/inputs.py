@@ -12,6 +12,8 @@ Version = Annotated[int, Parameter(validator=Number(gte=1, lte=2**31 - 1))]
 """Of a registered model; MLflow counts from 1, the platform's database as far as this."""
 Champion = Annotated[int | None, Parameter(validator=Number(gte=0, lte=2**31 - 1))]
 """A version, 0 for none."""
+Patience = Annotated[float, Parameter(validator=Number(gt=0, lte=30 * 24 * 3600))]
+"""Seconds to wait for an answer, a month at most."""
 
 
 def catalogue_of(data: Path, catalogue: Path | None) -> Catalogue:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from eartheye.contracts.messages import JobRequest
 from eartheye.wording import counted
 from services.cli.forecasts import clock
-from services.cli.inputs import Champion, Version
+from services.cli.inputs import Champion, Patience, Version
 
 
 class MapRequest(JobRequest):
@@ -74,7 +74,7 @@ def rollback(model: str, *, expected_champion: Champion = None, asked_by: str = 
     print(f"{model} version {result.version} is the champion" if result.version else f"{model} has no champion")
 
 
-def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: float = 3600.0, dry_run: bool = False) -> None:
+def map(*, request: Annotated[MapRequest, Parameter(name="*")], timeout_s: Patience = 3600.0, dry_run: bool = False) -> None:
     """Ask the inference service for a map of a scene, and wait for it.
 
     Examples: `eartheye map --job harbour-1 --scene data/harbour.tif --model landcover --output runs/maps/harbour`; with

@@ -3,7 +3,8 @@
 import pytest
 
 from eartheye.contracts import read_catalogue
-from eartheye.errors import InvalidCatalogue
+from eartheye.errors import InvalidCatalogue, InvalidConfig
+from pipelines.config import read_chain
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,10 @@ def test_the_place_and_the_reason_are_told_in_one_line(data, told, tmp_path):
     with pytest.raises(InvalidCatalogue) as caught:
         read_catalogue(path)
     assert str(caught.value) == f"{path} is not YAML: {told}"
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path):
+    with pytest.raises(InvalidCatalogue, match=r"cannot be read \(Is a directory\): give a file of YAML"):
+        read_catalogue(tmp_path)
+    with pytest.raises(InvalidConfig, match=r"cannot be read \(Is a directory\): give a file of YAML"):
+        read_chain(tmp_path)
