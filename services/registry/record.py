@@ -5,6 +5,7 @@ import uuid
 from sqlalchemy import CursorResult, Engine, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.exc import StaleDataError
 
 from eartheye.database import now
@@ -67,7 +68,7 @@ def record(engine: Engine, seen: Standing, made: Decision, works: tuple[str, ...
         with Session(engine, expire_on_commit=False) as session, session.begin():
             state = _state(session, seen)
             if made.state == "pending":
-                state.champion, state.previous = made.to_version, seen.champion if seen.champion != made.to_version else seen.previous
+                _change(state, made.to_version, seen.champion if seen.champion != made.to_version else seen.previous)
             _add(session, state, made, works)
     except (StaleDataError, IntegrityError):  # of two changes at once the row's generation lets one through
         if known := decision_on(engine, made.request, made.policy):
@@ -99,7 +100,7 @@ def take_back(
             if not settle(session, failed, "failed", f"failed: {reason}"):
                 return None
             state = _state(session, seen)
-            state.champion, state.previous = failed.from_version, failed.from_previous
+            _change(state, failed.from_version, failed.from_previous)
             reasons = [f"passed: takes back {name_of(failed)}: {reason}"]
             made = new_decision(seen, "reversion", failed.from_version, "applied", reasons, asked_by=asked_by, request=request)
             _add(session, state, made, works)
@@ -119,11 +120,12 @@ def settle(session: Session, decision: Decision, state: str, reason: str | None 
 
 
 def stale(stands: Standing, expected: int | None) -> StaleVersion:
-    """Word that the champion is another one than expected; None and 0 stand for none."""
+    """Word that the champion is another one than expected, or was decided about meanwhile; None and 0 stand for none."""
     is_now = f"version {stands.champion}" if stands.champion else "none"
     was = f"version {expected}" if expected else "none"
+    than = f"not {was} as expected" if is_now != was else "by another decision than was seen"
     return StaleVersion(
-        f"the champion of {stands.model} is now {is_now} (generation {stands.generation}), not {was} as expected: look at it, and ask again"
+        f"the champion of {stands.model} is now {is_now} (generation {stands.generation}), {than}: look at it, and ask again"
     )
 
 
@@ -142,6 +144,12 @@ def _state(session: Session, seen: Standing) -> ModelState:
     if (state.generation if state else 0) != seen.generation:
         raise StaleDataError
     return state or ModelState(model=seen.model)
+
+
+def _change(state: ModelState, champion: int | None, previous: int | None) -> None:
+    """Change a model's row. A champion that was made anew keeps its number, and still the row is written: that checks its generation."""
+    state.champion, state.previous = champion, previous
+    flag_modified(state, "champion")
 
 
 def _add(session: Session, state: ModelState, made: Decision, works: tuple[str, ...]) -> None:

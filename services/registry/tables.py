@@ -2,10 +2,12 @@
 
 import datetime as dt
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from eartheye.database import Base, UtcDateTime
+
+PENDING = text("state = 'pending'")
 
 
 class ModelState(Base):
@@ -31,7 +33,10 @@ class Decision(Base):
     """
 
     __tablename__ = "decisions"
-    __table_args__ = (UniqueConstraint("request", "policy"),)
+    __table_args__ = (
+        UniqueConstraint("request", "policy"),
+        Index("one_pending_of_a_model", "model", unique=True, postgresql_where=PENDING, sqlite_where=PENDING),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     request: Mapped[str] = mapped_column(String(128))

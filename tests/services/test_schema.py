@@ -82,6 +82,23 @@ def test_an_upgrade_of_a_database_in_use_keeps_its_rows(engine):
     assert "api_keys" in after
 
 
+def test_of_two_pending_decisions_of_a_model_an_upgrade_leaves_the_newest(engine):
+    with migrate._locked(engine) as connection:
+        command.upgrade(migrate._config(connection), "0004")
+    made = reflected(engine)["decisions"]
+    each = {"kind": "promotion", "to_version": 1, "reasons": ["passed"], "asked_by": "test", "generation": 1}
+    each |= {"decided_at": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)}
+    stand = [("landcover", "pending"), ("water", "pending"), ("landcover", "applied"), ("landcover", "pending")]
+    with engine.begin() as connection:
+        for number, (model, state) in enumerate(stand, 1):
+            connection.execute(made.insert(), each | {"id": number, "request": str(number), "model": model, "state": state})
+    upgrade(engine)
+    after = sorted(rows(engine)["decisions"], key=lambda decision: decision["id"])
+    assert [decision["state"] for decision in after] == ["failed", "pending", "applied", "pending"]
+    assert after[0]["reasons"] == ["passed", "failed: another decision was made at the same time"]
+    assert [decision["settled_at"] is None for decision in after] == [False, True, True, True]
+
+
 def fill_first_schema(engine) -> None:
     """Put a row into each table of the first migration, as that schema has them."""
     moment = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)

@@ -7,44 +7,90 @@ import pytest
 from eartheye.database import connect
 from eartheye.errors import StaleVersion
 from eartheye.tracking import CHAMPION, PREVIOUS, set_alias
+from eartheye.tracking.runs import connect as connect_mlflow
 from services.registry import decide, outbox
 from services.registry import reconcile as reconciling
 from services.registry.decide import judge, promote, roll_back
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
-from services.registry.standing import decisions, standing
+from services.registry.record import new_decision, record
+from services.registry.standing import decision_on, decisions, standing
 from tests.services.registry.promoting import POLICY, aliases, champions, granted
 from tests.services.registry_candidate import make_candidate
 from tests.waiting import LIMIT_S
 
 
-def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(engine, model, versions, monkeypatch):
-    both_have_looked = threading.Barrier(2)
+@pytest.fixture
+def promote_at_once(model, monkeypatch):
+    """Promotes two versions, each after the gate has looked at both; returns what was decided and what was told."""
 
-    def look_together(*arguments):
-        both_have_looked.wait(LIMIT_S)
-        return judge(*arguments)
+    def promote_both(*versions):
+        both_have_looked = threading.Barrier(2)
 
-    monkeypatch.setattr(decide, "judge", look_together)
-    made, told = [], []
+        def look_together(*arguments):
+            both_have_looked.wait(LIMIT_S)
+            return judge(*arguments)
 
-    def ask(version):
-        own = connect()
-        try:
-            made.append(promote(own, model, version, asked_by=f"asker {version}", policy=POLICY))
-        except StaleVersion as error:
-            told.append(str(error))
-        own.dispose()
+        made, told = [], []
 
-    threads = [threading.Thread(target=ask, args=(version,)) for version in versions[:2]]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        def ask(version):
+            own = connect()
+            try:
+                made.append(promote(own, model, version, asked_by=f"asker {version}", policy=POLICY))
+            except StaleVersion as error:
+                told.append(str(error))
+            own.dispose()
+
+        threads = [threading.Thread(target=ask, args=(version,)) for version in versions]
+        with monkeypatch.context() as patched:
+            patched.setattr(decide, "judge", look_together)
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        return made, told
+
+    return promote_both
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(engine, model, versions, promote_at_once):
+    made, told = promote_at_once(*versions[:2])
     assert [len(made), len(told)] == [1, 1]
     assert f"is now version {made[0].to_version} (generation 1), not none as expected" in told[0]
     assert champions(engine, model) == (made[0].to_version, None)
     assert [decision.request for decision in decisions(engine, model)] == [made[0].request]
+
+
+def test_of_two_promotions_at_once_of_a_champion_that_was_made_anew_one_wins(engine, model, tmp_path, promote_at_once):
+    make_candidate(tmp_path / "a", model, 0.7, seed="a")
+    granted(engine, model, 1)
+    connect_mlflow().delete_registered_model(model)
+    make_candidate(tmp_path / "b", model, 0.7, seed="b")
+    made, told = promote_at_once(1, 1)
+    assert [len(made), len(told)] == [1, 1]
+    assert "is now version 1 (generation 2), by another decision than was seen" in told[0]
+    assert (standing(engine, model).pending.id, made[0].generation) == (made[0].id, 2)
+    assert work_through(engine)
+    assert (aliases(model), decision_on(engine, made[0].request).state) == ((1, None), "applied")
+
+
+def test_a_promotion_that_is_taken_back_leaves_its_champion_as_it_was_and_counts(engine, model, tmp_path):
+    make_candidate(tmp_path / "a", model, 0.7, seed="a")
+    granted(engine, model, 1)
+    connect_mlflow().delete_registered_model(model)
+    make_candidate(tmp_path / "b", model, 0.7, seed="b")
+    promote(engine, model, 1, asked_by="test", policy=POLICY)
+    assert roll_back(engine, model, asked_by="test").generation == 3
+    assert (champions(engine, model), standing(engine, model).generation) == ((1, None), 3)
+
+
+def test_the_database_keeps_a_second_pending_decision_out(engine, model, versions):
+    promote(engine, model, versions[0], asked_by="test", policy=POLICY)
+    seen = standing(engine, model)
+    with pytest.raises(StaleVersion):
+        record(engine, seen, new_decision(seen, "promotion", versions[1], "pending", [], asked_by="another"), ())
+    assert champions(engine, model) == (versions[0], None)
+    assert len(decisions(engine, model)) == 1
 
 
 def test_of_two_changes_of_a_champion_at_once_one_wins(engine, model, versions, monkeypatch):
