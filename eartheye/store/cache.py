@@ -13,6 +13,7 @@ from eartheye.store.bulk import Bulk, check_size, verify, way_out
 from eartheye.store.draft import Draft, draft, make_local_directory
 from eartheye.store.port import ObjectStore
 from eartheye.store.room import room
+from eartheye.telemetry import PULSE
 
 FETCH_CHUNK_BYTES = 16 * 2**20
 
@@ -141,6 +142,7 @@ def _copy(store: ObjectStore, bulk: Bulk, file: Draft) -> None:
     """Write an object into a file, range by range: a connection that breaks costs one range."""
     for start in range(0, bulk.size, FETCH_CHUNK_BYTES):
         file.write(store.read_range(bulk.name, start, FETCH_CHUNK_BYTES))
+        PULSE.advanced()  # a large model takes longer than a turn may
     file.flush()
 
 

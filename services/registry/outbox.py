@@ -20,7 +20,7 @@ from eartheye.errors import (
     UserError,
 )
 from eartheye.store import Folder
-from eartheye.telemetry import get_logger
+from eartheye.telemetry import PULSE, get_logger
 from eartheye.tracking import CHAMPION, PREVIOUS, RegisteredModel, alias_version, set_alias, tag_version, version_of
 from services.registry.record import settle, take_back
 from services.registry.standing import is_as_granted, standing
@@ -54,6 +54,7 @@ def work_through(engine: Engine, answer: Answer | None = None) -> bool:
     """
     stuck: set[str] = set()
     while (found := _next(engine, stuck, answer is not None)) is not None:
+        PULSE.advanced()
         item, decision = found
         try:
             if item.work == "deploy":

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 from components.deployer.run import deploy_if_lost
 from eartheye.contracts import GatePolicy
 from eartheye.errors import UnknownModel, UserError
-from eartheye.telemetry import get_logger
+from eartheye.telemetry import PULSE, get_logger
 from eartheye.tracking import CHAMPION, PREVIOUS, alias_version, aliases_of_models, version_of
 from services.registry.decide import BY_ALIAS, promote
 from services.registry.outbox import move_aliases, registered_serving
@@ -31,6 +31,7 @@ def reconcile(engine: Engine, policy: GatePolicy = GatePolicy()) -> None:
         TrackingUnavailable: MLflow does not answer.
     """
     for model, aliases in aliases_of_models().items():
+        PULSE.advanced()
         try:
             _reconcile_model(engine, model, aliases, policy)
         except UserError as error:  # one model's trouble does not keep the others waiting

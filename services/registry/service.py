@@ -32,8 +32,8 @@ RECONCILE_S = 10.0
 """Pause between two looks at the aliases: how long one moved by hand may be in force before it is decided."""
 PAUSE_S = 5.0
 """Before the next look after a failure."""
-TURN_S = 1800.0
-"""A look that takes longer stands still: it may wait for each of its servers, and for each of many models."""
+TURN_S = 600.0
+"""A look that has not got on for longer stands still: twice what the silence of an object store may hold up one request."""
 
 
 def run_registry(settings: Settings, stop: threading.Event) -> None:
