@@ -16,10 +16,12 @@ from eartheye.store.room import room
 from eartheye.telemetry import PULSE
 
 FETCH_CHUNK_BYTES = 16 * 2**20
+LONGEST_SUFFIX = 16
+"""Characters. A name may be all suffix, and be too long for a file's name together with a digest."""
 
 
 class BulkCache:
-    """A directory of objects named by their digest, shared by the processes of a machine.
+    """A directory of objects named by their digest and the suffix of their name, shared by the processes of a machine.
 
     Args:
         directory: made when the first object is fetched.
@@ -47,7 +49,7 @@ class BulkCache:
 
     def _lease(self, bulk: Bulk) -> "LeasedPath | None":
         """Return the path of an object that is here and in order, and note that it was used."""
-        path = self._directory / bulk.sha256
+        path = self._path(bulk)
         try:
             lease = Lease(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
@@ -68,7 +70,7 @@ class BulkCache:
             raise MissingBulk(f"{store.root}/{bulk.name} is not there: {way_out(store.root)}")
         check_size(size, bulk, store.root)
         self._make_room(bulk.size)
-        path = self._directory / bulk.sha256
+        path = self._path(bulk)
         what_for = f"in {self._directory} for the {bulk.size} bytes of {bulk.name}"
         remedy = "free space, or set EARTHEYE_CACHE_DIR to a larger disk, or EARTHEYE_CACHE_LIMIT_GB lower"
         with room(what_for, remedy), draft(self._directory) as (file, hidden):
@@ -78,6 +80,10 @@ class BulkCache:
             lease.take()  # before others can see it
             hidden.replace(path)
         return LeasedPath.holding(path, lease)
+
+    def _path(self, bulk: Bulk) -> Path:
+        """Return where an object is kept. The suffix is kept as well: GDAL looks at it."""
+        return self._directory / f"{bulk.sha256}{Path(bulk.name).suffix[:LONGEST_SUFFIX]}"
 
     def _make_room(self, size: int) -> None:
         """Remove the objects used longest ago until `size` bytes more are within the limit; those held stay."""

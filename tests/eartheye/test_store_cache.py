@@ -61,7 +61,16 @@ def limit(monkeypatch, objects):
 
 def cached(tmp_path, shards):
     """Numbers of the objects that are in the cache."""
-    return [number for number, bulk in enumerate(shards) if (tmp_path / "cache" / "bulk" / bulk.sha256).exists()]
+    return [number for number, bulk in enumerate(shards) if (tmp_path / "cache" / "bulk" / f"{bulk.sha256}.lmdb").exists()]
+
+
+def test_a_copy_keeps_the_suffix_of_the_name_whatever_it_is(folder):
+    for name, suffix in (("a.b.gpkg", ".gpkg"), ("a", ""), (f"a.{'é' * 100}", f".{'é' * 15}")):
+        with folder.create(name) as file:
+            file.write(name.encode())
+        bulk = folder.bulk(name)
+        path = folder.local(bulk)
+        assert (path.name, path.read_text()) == (f"{bulk.sha256}{suffix}", name)
 
 
 def test_an_object_is_fetched_once(folder, shards):
