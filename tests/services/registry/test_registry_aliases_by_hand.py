@@ -1,7 +1,10 @@
 """Aliases that somebody moved in MLflow are requests, and what is not granted is moved back; on SQLite and on PostgreSQL."""
 
+import pytest
+
 from eartheye.tracking import CHAMPION, PREVIOUS, set_alias
 from eartheye.tracking.runs import connect as connect_mlflow
+from services.registry import reconcile as reconciling
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
 from services.registry.standing import decisions, standing
@@ -50,6 +53,34 @@ def test_an_alias_moved_by_hand_to_a_version_of_others_is_moved_back(engine, mod
     assert work_through(engine)
     assert aliases(model) == (versions[0], None)
     assert "was not registered by EarthEye" in tag(model, int(foreign.version))
+
+
+@pytest.mark.parametrize("more", ["", "x" * 128, " of others"])
+def test_a_model_of_others_keeps_its_aliases_and_holds_up_no_other(engine, model, versions, more):
+    client, name = connect_mlflow(), f"a-{model}{more}"
+    client.create_registered_model(name)
+    client.create_model_version(name, source="file:///elsewhere")
+    set_alias(name, CHAMPION, 1)
+    granted(engine, model, versions[0])
+    set_alias(model, CHAMPION, None)
+    reconcile(engine, POLICY)
+    assert work_through(engine)
+    assert aliases(model) == (versions[0], None)
+    assert (aliases(name), tag(name, 1), decisions(engine, name)) == ((1, None), None, [])
+
+
+def test_a_fault_with_one_model_holds_up_no_other(engine, model, versions, monkeypatch):
+    def fail_first(engine, name):
+        if name == f"a-{model}":
+            raise RuntimeError("a fault")
+        return standing(engine, name)
+
+    connect_mlflow().create_registered_model(f"a-{model}")
+    granted(engine, model, versions[0])
+    set_alias(model, CHAMPION, None)
+    monkeypatch.setattr(reconciling, "standing", fail_first)
+    reconcile(engine, POLICY)
+    assert aliases(model) == (versions[0], None)
 
 
 def test_a_first_champion_set_by_hand_is_a_request_too(engine, model, versions):
