@@ -44,7 +44,14 @@ class InvalidName(UserError, ValueError):
 
 
 class StoreUnavailable(Outage):
-    """The object store does not answer, or refuses the credentials or the bucket."""
+    """The object store does not answer, or refuses the credentials."""
+
+
+class FolderRefused(UserError):
+    """A folder of a store cannot be used: its bucket is not there, or this user has no access to it.
+
+    Other folders can be used meanwhile, so that this is no `Outage` to wait for: what needs the folder fails.
+    """
 
 
 class StoreFull(Outage):

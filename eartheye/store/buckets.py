@@ -22,7 +22,8 @@ def ensure_buckets(roots: Iterable[str], settings: Settings) -> list[str]:
         The buckets, in order of name.
 
     Raises:
-        StoreUnavailable: the server does not answer, or refuses.
+        StoreUnavailable: the server does not answer, or refuses the credentials.
+        FolderRefused: it denies access to a bucket.
     """
     buckets = sorted({root.removeprefix("s3://").partition("/")[0] for root in roots if root.startswith("s3://")})
     for bucket in buckets:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from eartheye.errors import InvalidName, MissingBulk, StoreUnavailable, UserError
+from eartheye.errors import FolderRefused, InvalidName, MissingBulk, UserError
 from eartheye.store.draft import Draft, draft
 from eartheye.store.names import UNFINISHED
 from eartheye.store.room import room
@@ -84,7 +84,7 @@ class DirectoryStore:
             except OSError as error:
                 if error.errno not in NO_LINKS:
                     raise
-                raise StoreUnavailable(f"{target.parent} has no hard links: put the folder on a file system that has") from error
+                raise FolderRefused(f"{target.parent} has no hard links: put the folder on a file system that has") from error
             _entry_to_disk(target)
             return True
 
@@ -178,7 +178,7 @@ def _explain(error: OSError, target: Path) -> UserError | OSError:
     if met_at.parent != target.parent and met_at not in target.parents:
         return error
     if error.errno in NO_ACCESS:
-        return StoreUnavailable(f"{target} cannot be used ({error.strerror}): give this user access to {error.filename}")
+        return FolderRefused(f"{target} cannot be used ({error.strerror}): give this user access to {error.filename}")
     if error.errno in NAME_TAKEN:
         return InvalidName(f"{target} cannot be made: a folder has this name, or a file that of its folder; choose another name")
     return error

@@ -13,8 +13,8 @@ class ObjectStore(Protocol):
     Reading makes nothing. No object may have a name that is a folder of another's (`a` beside `a/b`): a directory refuses it,
     MinIO takes it and then lists only one of the two.
 
-    Every call raises StoreUnavailable where the store does not answer, does not exist or refuses access, and every writing call
-    StoreFull where there is no room.
+    Every call raises StoreUnavailable where the store does not answer, FolderRefused where the bucket is not there or access is denied,
+    and every writing call StoreFull where there is no room.
     """
 
     @property

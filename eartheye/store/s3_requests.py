@@ -11,7 +11,7 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 
-from eartheye.errors import InvalidSettings, StoreFull, StoreUnavailable, UserError
+from eartheye.errors import FolderRefused, InvalidSettings, StoreFull, StoreUnavailable, UserError
 from eartheye.settings import Settings
 from eartheye.store.patience import Patience, patience
 
@@ -35,7 +35,8 @@ def ask(settings: Settings, bucket: str, request: Callable[[Minio], Answer]) -> 
         request: called with the client of this process.
 
     Raises:
-        StoreUnavailable: no answer, wrong credentials, no such bucket, or not an S3 server.
+        StoreUnavailable: no answer, wrong credentials, or not an S3 server.
+        FolderRefused: no such bucket, or no access to it.
         StoreFull: the server has no room left.
     """
     patient = patience()
@@ -99,12 +100,12 @@ def _explain(error: MinioException | HTTPError, endpoint: str, bucket: str) -> U
                 f"the object store {endpoint} refuses the credentials ({error.code}): set EARTHEYE_S3_ACCESS_KEY and EARTHEYE_S3_SECRET_KEY"
             )
         if error.code == "AccessDenied":
-            return StoreUnavailable(
+            return FolderRefused(
                 f"the object store {endpoint} denies access to s3://{bucket}: give the user of EARTHEYE_S3_ACCESS_KEY a policy "
                 "that lists, reads and writes it, or set another user"
             )
         if error.code == "NoSuchBucket":
-            return StoreUnavailable(f"there is no bucket {bucket} at {endpoint}: make it, or choose another folder")
+            return FolderRefused(f"there is no bucket {bucket} at {endpoint}: make it, or choose another folder")
         if error.code == "RequestTimeTooSkewed":
             return StoreUnavailable(f"the clocks of this machine and of {endpoint} differ too much: set them")
         if error.code in FULL or "no space left" in (error.message or ""):

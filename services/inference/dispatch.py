@@ -6,8 +6,9 @@ from sqlalchemy import Engine, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
-from eartheye.contracts.messages import JOB_ASSEMBLIES, JOB_BLOCKS, Assembly, BlockTask
+from eartheye.contracts.messages import JOB_ASSEMBLIES, JOB_BLOCKS, Assembly, BlockOutcome, BlockTask
 from eartheye.database import now
+from eartheye.errors import FolderRefused
 from eartheye.store import Folder
 from eartheye.telemetry import get_logger
 from eartheye.wording import counted
@@ -56,7 +57,7 @@ def doubt_sendings(engine: Engine) -> None:
 
 
 def settle_overdue(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
-    """Send a block again that nothing was heard of, unless its outcome is there and only the message was lost.
+    """Send a block again that nothing was heard of, unless its outcome is there and only the message was lost, or can never be.
 
     One that stands behind others is not silent: what was sent before it, or not long after, is still coming back.
     """
@@ -70,12 +71,16 @@ def settle_overdue(engine: Engine, bus: Bus, config: PlannerConfig) -> None:
         for block, plan in late:
             if block.sent_at and block.sent_at >= reached - silence:
                 continue
-            if outcome := read_outcome(Folder(plan.work), block.block):
+            try:
+                if (outcome := read_outcome(Folder(plan.work), block.block)) is None:
+                    release_work(Folder(plan.work))  # a cancellation that was cut off has left it held
+            except FolderRefused as error:  # no worker can put an outcome there
+                outcome = BlockOutcome(plan=plan.plan, block=block.block, state="failed", reason=str(error))
+            if outcome:
                 record_outcome(session, outcome)
                 session.commit()
             else:
                 log.warning("block is sent again", plan=plan.plan, block=block.block, sendings=block.sendings)
-                release_work(Folder(plan.work))  # a cancellation that was cut off has left it held
                 _send(session, bus, plan, [block], "sent")
 
 

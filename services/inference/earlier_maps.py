@@ -5,12 +5,12 @@ from sqlalchemy.orm import Session
 
 from eartheye.contracts import Map
 from eartheye.contracts.messages import JobRequest
-from eartheye.errors import ConflictingOutput, CorruptBulk, MissingBulk, NewerManifest, UnreadableManifest
+from eartheye.errors import ConflictingOutput, CorruptBulk, FolderRefused, MissingBulk, NewerManifest, UnreadableManifest
 from eartheye.store import Bulk, Folder
 from services.inference.planning import map_digest
 from services.inference.tables import Job
 
-GONE = (ConflictingOutput, UnreadableManifest, NewerManifest, MissingBulk, CorruptBulk)
+GONE = (ConflictingOutput, UnreadableManifest, NewerManifest, MissingBulk, CorruptBulk, FolderRefused)
 
 
 def earlier_raster(session: Session, plan: str) -> tuple[Folder, Bulk] | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from eartheye.bus import Bus
 from eartheye.contracts.messages import JOB_OUTCOMES, JOB_REQUESTS, JOB_RESULTS, BlockOutcome, JobCommand, JobRequest, JobResult
 from eartheye.database import answering
-from eartheye.errors import BusUnavailable, RequestRejected, StoreUnavailable, TrackingUnavailable, UnknownModel, UserError
+from eartheye.errors import FolderRefused, RequestRejected, StoreUnavailable, TrackingUnavailable, UnknownModel, UserError
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from eartheye.telemetry import PULSE, get_logger
@@ -30,8 +30,8 @@ from services.schema.migrate import require_schema
 log = get_logger(__name__)
 GROUP = "eartheye.planner"
 MESSAGES: tuple[type[BaseModel], ...] = (JobRequest, JobCommand, BlockOutcome)
-PASSING = (BusUnavailable, StoreUnavailable, TrackingUnavailable, SQLAlchemyError)
-"""Failures that may be over at the next look; UnknownModel is a TrackingUnavailable that is not."""
+PASSING = (StoreUnavailable, TrackingUnavailable)
+"""Servers that may answer at the next look; UnknownModel is a TrackingUnavailable that does not pass."""
 PAUSE_S = 5.0
 """Before the next look after a failure."""
 TURN_S = 600.0
@@ -92,7 +92,12 @@ class Planner:
         self._wake()
 
     def plan_asked(self) -> None:
-        """Plan the jobs that were asked for, or reject them with the reason."""
+        """Plan the jobs that were asked for, or reject them with the reason; one that waits for a server keeps no other waiting.
+
+        Raises:
+            StoreUnavailable, TrackingUnavailable: a job is still to be planned; its row says why.
+        """
+        awaited: UserError | None = None
         with Session(self._engine) as session:
             asked = session.scalars(select(Job.job).where(Job.state == "asked").order_by(Job.asked_at)).all()
         for job in asked:
@@ -101,13 +106,17 @@ class Planner:
                 self._plan(job)
             except UserError as error:
                 if isinstance(error, PASSING) and not isinstance(error, UnknownModel):
-                    raise
-                self._reject(job, str(error))
+                    awaited = error
+                    self._postpone(job, str(error))
+                else:
+                    self._reject(job, str(error))
             except SQLAlchemyError:
                 raise
             except Exception as error:
                 log.exception("job cannot be planned", job=job)
                 self._reject(job, f"a fault of the planner, {type(error).__name__}: its log has more under the name of the job")
+        if awaited:
+            raise awaited
 
     def see_to_jobs(self) -> None:
         """Hand out blocks, move on jobs, tell results."""
@@ -117,9 +126,9 @@ class Planner:
     def _note(self, session: Session, request: JobRequest) -> None:
         try:
             note_request(session, request)
-        except RequestRejected as error:  # also told to who waits for an answer under this name
+        except (RequestRejected, FolderRefused) as error:  # also told to who waits for an answer under this name
             self._bus.publish(JOB_RESULTS, request.job, JobResult(job=request.job, state="rejected", reason=str(error)))
-            raise
+            raise RequestRejected(str(error)) from error
 
     def _plan(self, name: str) -> None:
         with Session(self._engine) as session:
@@ -135,13 +144,18 @@ class Planner:
             see_output_free(session, request, planned.admitted, plan.plan)
             digest = store_plan(session, plan, planned.blocks)
             release_work(Folder(plan.work))
-            job.plan, job.output, job.state = digest, planned.admitted.output, "running"
+            job.plan, job.output, job.state, job.reason = digest, planned.admitted.output, "running", None
             if made:
                 end_job(session, job, "done")
                 job.blocks_done, job.blocks_empty = made.blocks_done, made.blocks_empty
         version = planned.admitted.model.version
         log.info("job planned", job=name, plan=digest, area=tuple(planned.admitted.area), model=request.model, version=version)
         self._wake()
+
+    def _postpone(self, name: str, reason: str) -> None:
+        with Session(self._engine) as session, session.begin():
+            if job := hold_job(session, name, "asked"):
+                job.reason = reason
 
     def _reject(self, name: str, reason: str) -> None:
         log.info("job rejected", job=name, reason=reason)

@@ -77,6 +77,7 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(16), default="asked")
     plan: Mapped[str | None] = mapped_column(ForeignKey(Plan.plan), index=True)
     reason: Mapped[str | None] = mapped_column(Text)
+    """Why it ended so; of one that is asked, what it waits for."""
     output: Mapped[str | None] = mapped_column(String(1100))
     """Folder of the map, in the form that was checked."""
     blocks_done: Mapped[int] = mapped_column(default=0)

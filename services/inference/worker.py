@@ -15,6 +15,7 @@ from eartheye.contracts import ServingPackage
 from eartheye.contracts.messages import JOB_BLOCKS, JOB_OUTCOMES, BlockOutcome, BlockTask
 from eartheye.errors import (
     CorruptBulk,
+    FolderRefused,
     MissingBulk,
     MissingCrs,
     NewerManifest,
@@ -45,6 +46,7 @@ LASTING = (
     NewerManifest,
     MissingBulk,
     CorruptBulk,
+    FolderRefused,
     WrongBackbone,
 )
 """What another attempt would not change: the block has failed. Any other `UserError` is about a server or a disk: the block is tried again,
@@ -88,6 +90,7 @@ class Worker:
         Raises:
             RequestRejected: the message names a folder that this service does not use.
             Outage: a server or a disk that the block needs is away or full; the block has no outcome yet.
+            FolderRefused: the folder of the blocks cannot be used; the planner sees to it when nothing more is heard of the block.
         """
         inside_roots(task.scene, self._settings.allowed_roots)
         work = Folder(inside_roots(task.work, [self._settings.job_work]))

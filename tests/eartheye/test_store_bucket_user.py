@@ -5,7 +5,7 @@ from minio import MinioAdmin
 from minio.credentials import StaticProvider
 from minio.error import MinioAdminException
 
-from eartheye.errors import InvalidSettings, StoreUnavailable
+from eartheye.errors import FolderRefused, InvalidSettings, StoreUnavailable
 from eartheye.settings import Settings, load
 from eartheye.store import Folder
 from eartheye.store.bucket_user import as_administrator, ensure_user
@@ -47,9 +47,9 @@ def test_the_user_works_in_the_buckets_and_in_no_other(platform, s3_bucket, mini
     folder.delete_all("")
     assert list(folder.list()) == []
     assert not Folder("s3://work-of-jobs/blocks").exists("outcome.json")
-    with pytest.raises(StoreUnavailable, match="denies access to s3://of-another"):
+    with pytest.raises(FolderRefused, match="denies access to s3://of-another"):
         Folder("s3://of-another").exists("anything")
-    with pytest.raises(StoreUnavailable, match="denies access"):
+    with pytest.raises(FolderRefused, match="denies access"):
         ensure_buckets(["s3://made-never"], platform)
 
 

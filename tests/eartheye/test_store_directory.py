@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from eartheye.errors import InvalidName, StoreUnavailable
+from eartheye.errors import FolderRefused, InvalidName
 from eartheye.store import Folder
 from eartheye.store.draft import ABANDONED_AFTER_S, sweep
 
@@ -113,14 +113,14 @@ def test_a_folder_without_access_is_told(folder, tmp_path):
             lambda: folder.create_once("y", b""),
             lambda: folder.delete("x"),
         ):
-            with pytest.raises(StoreUnavailable, match="give this user access"):
+            with pytest.raises(FolderRefused, match="give this user access"):
                 use()
     finally:
         (tmp_path / "store").chmod(0o700)
 
 
 def test_a_read_only_place_is_told():
-    with pytest.raises(StoreUnavailable, match="cannot be used"):
+    with pytest.raises(FolderRefused, match="cannot be used"):
         Folder("/sys/eartheye").create_once("x", b"")
 
 

@@ -10,7 +10,7 @@ import pytest
 from minio import MinioAdmin
 from minio.credentials import StaticProvider
 
-from eartheye.errors import InvalidSettings, StoreFull, StoreUnavailable
+from eartheye.errors import FolderRefused, InvalidSettings, StoreFull, StoreUnavailable
 from eartheye.settings import load
 from eartheye.store import Folder
 from eartheye.store.s3 import PART_BYTES
@@ -93,20 +93,20 @@ class TestBrokenConnections:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("wrong", "told"),
+        ("wrong", "raised", "told"),
         [
-            ({"s3_secret_key": "not the secret"}, "SignatureDoesNotMatch.*set EARTHEYE_S3_ACCESS_KEY and EARTHEYE_S3_SECRET_KEY"),
-            ({"s3_access_key": "nobody"}, "InvalidAccessKeyId.*set EARTHEYE_S3_ACCESS_KEY and EARTHEYE_S3_SECRET_KEY"),
-            ({"s3_access_key": "", "s3_secret_key": ""}, "denies access to s3://test-.*set another user"),
+            ({"s3_secret_key": "not the secret"}, StoreUnavailable, "SignatureDoesNotMatch.*set EARTHEYE_S3_ACCESS_KEY and .*_SECRET_KEY"),
+            ({"s3_access_key": "nobody"}, StoreUnavailable, "InvalidAccessKeyId.*set EARTHEYE_S3_ACCESS_KEY and .*_SECRET_KEY"),
+            ({"s3_access_key": "", "s3_secret_key": ""}, FolderRefused, "denies access to s3://test-.*set another user"),
         ],
         ids=["secret", "user", "nobody"],
     )
-    def test_wrong_credentials_are_told(self, folder, monkeypatch, wrong, told):
+    def test_wrong_credentials_are_told(self, folder, monkeypatch, wrong, raised, told):
         settings(monkeypatch, **wrong)
         other = Folder(folder.root)
         uses = [lambda: other.read("x"), lambda: other.exists("x"), lambda: list(other.list()), lambda: other.create_once("x", b"")]
         for use in [*uses, lambda: put(other, "x", b""), lambda: other.delete("x")]:
-            with pytest.raises(StoreUnavailable, match=told):
+            with pytest.raises(raised, match=told):
                 use()
 
     def test_a_missing_bucket_is_told(self, s3_bucket):
@@ -117,7 +117,7 @@ class TestRefusals:
             lambda: list(folder.list()),
             lambda: folder.create_once("x", b""),
         ):
-            with pytest.raises(StoreUnavailable, match=r"there is no bucket test-.*-other at .*: make it"):
+            with pytest.raises(FolderRefused, match=r"there is no bucket test-.*-other at .*: make it"):
                 use()
 
     def test_tls_to_a_server_without_it_is_told(self, folder, monkeypatch):

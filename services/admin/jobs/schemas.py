@@ -44,7 +44,7 @@ class JobOut(BaseModel):
     job: str
     state: JobState
     reason: str | None
-    """Why it failed, was rejected or cancelled."""
+    """Why it failed, was rejected or cancelled; of one that is asked, what it waits for."""
     request: JobRequest
     model_version: int | None
     """Version that the alias pointed at when the job was planned."""
