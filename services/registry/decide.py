@@ -132,7 +132,10 @@ def roll_back(
         reason = f"withdrawn by {asked_by} before it was carried out"
         if made := take_back(engine, seen.pending, reason, asked_by=asked_by, request=request, works=follow.deployed_already):
             return made
-        raise stale(standing(engine, model), seen.champion)
+        before, seen = seen, standing(engine, model)
+        if seen.generation != before.generation:
+            raise stale(seen, before.champion)
+        # else it was carried out a moment before, and is rolled back as any other
     if seen.previous is None:
         raise NothingToRollBackTo(f"{model} has no previous champion: promote another version")
     reasons = [f"passed: version {seen.previous} was the champion before"]

@@ -22,7 +22,7 @@ from eartheye.errors import (
 from eartheye.store import Folder
 from eartheye.telemetry import PULSE, get_logger
 from eartheye.tracking import CHAMPION, PREVIOUS, RegisteredModel, alias_version, set_alias, tag_version, version_of
-from services.registry.record import settle, take_back
+from services.registry.record import note, settle, take_back
 from services.registry.standing import is_as_granted, standing
 from services.registry.tables import Decision, OutboxItem
 
@@ -169,8 +169,7 @@ def _deploy(engine: Engine, item: OutboxItem, decision: Decision) -> None:
         take_back(engine, decision, f"deployment: {error}", asked_by=ITSELF)
         return
     with Session(engine) as session, session.begin():
-        stored = session.get_one(Decision, decision.id)
-        stored.reasons = [*stored.reasons, f"passed: golden tile on {deployed.server}: largest difference {deployed.difference:.4f}"]
+        note(session, decision, f"passed: golden tile on {deployed.server}: largest difference {deployed.difference:.4f}")
 
 
 def _move_aliases(engine: Engine, decision: Decision) -> None:

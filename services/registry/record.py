@@ -112,11 +112,12 @@ def take_back(
 
 def settle(session: Session, decision: Decision, state: str, reason: str | None = None) -> bool:
     """Move a decision from `pending` to where it rests; False where somebody else did so before."""
-    reasons = [*decision.reasons, *([reason] if reason else [])]
-    rests = update(Decision).where(Decision.id == decision.id, Decision.state == "pending")
-    result = session.connection().execute(rests.values(state=state, reasons=reasons, settled_at=now()))
-    assert isinstance(result, CursorResult)
-    return result.rowcount == 1
+    return _change_pending(session, decision, reason, state=state, settled_at=now())
+
+
+def note(session: Session, decision: Decision, reason: str) -> bool:
+    """Add a reason to a pending decision, once; False where somebody else has settled it before."""
+    return _change_pending(session, decision, reason, state="pending")
 
 
 def stale(stands: Standing, expected: int | None) -> StaleVersion:
@@ -144,6 +145,18 @@ def _state(session: Session, seen: Standing) -> ModelState:
     if (state.generation if state else 0) != seen.generation:
         raise StaleDataError
     return state or ModelState(model=seen.model)
+
+
+def _change_pending(session: Session, decision: Decision, reason: str | None, **values: object) -> bool:
+    pending = update(Decision).where(Decision.id == decision.id, Decision.state == "pending")
+    result = session.connection().execute(pending.values(values))
+    assert isinstance(result, CursorResult)
+    if result.rowcount != 1:
+        return False
+    stored = session.get_one(Decision, decision.id, populate_existing=True)  # only now, for the row is this transaction's from here on
+    if reason is not None and reason not in stored.reasons:
+        stored.reasons = [*stored.reasons, reason]
+    return True
 
 
 def _change(state: ModelState, champion: int | None, previous: int | None) -> None:

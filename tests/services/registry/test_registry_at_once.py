@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
+from components.deployer.run import deploy
 from eartheye.database import connect
-from eartheye.errors import StaleVersion
+from eartheye.errors import StaleVersion, TrackingUnavailable
 from eartheye.tracking import CHAMPION, PREVIOUS, set_alias
 from eartheye.tracking.runs import connect as connect_mlflow
 from services.registry import decide, outbox
@@ -13,7 +14,7 @@ from services.registry import reconcile as reconciling
 from services.registry.decide import judge, promote, roll_back
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
-from services.registry.record import new_decision, record
+from services.registry.record import new_decision, record, take_back
 from services.registry.standing import decision_on, decisions, standing
 from tests.services.registry.promoting import POLICY, aliases, champions, granted
 from tests.services.registry_candidate import make_candidate
@@ -175,3 +176,54 @@ def test_an_alias_set_late_gives_way_to_what_was_decided_since(engine, model, ve
     monkeypatch.setattr(outbox, "set_alias", set_late)
     reconcile(engine, POLICY)
     assert aliases(model) == champions(engine, model) == (versions[1], versions[0])
+
+
+def test_a_roll_back_while_the_golden_tile_is_run_is_the_last_word_of_the_audit(engine, model, versions, monkeypatch):
+    def deploy_and_be_overtaken(*arguments):
+        deployed = deploy(*arguments)
+        roll_back(engine, model, asked_by="night shift")
+        return deployed
+
+    granted(engine, model, versions[0])
+    monkeypatch.setattr(outbox, "deploy", deploy_and_be_overtaken)
+    withdrawn = granted(engine, model, versions[1])
+    assert (withdrawn.state, withdrawn.reasons[-1]) == ("failed", "failed: withdrawn by night shift before it was carried out")
+    assert aliases(model) == champions(engine, model) == (versions[0], None)
+
+
+def test_a_roll_back_that_saw_less_keeps_the_reasons_that_came_since(engine, model, versions, monkeypatch):
+    def fail(*_):
+        raise TrackingUnavailable("MLflow is away")
+
+    made = promote(engine, model, versions[0], asked_by="test", policy=POLICY)
+    seen = standing(engine, model)
+    with monkeypatch.context() as outage:
+        outage.setattr(outbox, "set_alias", fail)
+        assert not work_through(engine)
+    monkeypatch.setattr(decide, "standing", lambda *_: seen)
+    roll_back(engine, model, asked_by="night shift")
+    told = decision_on(engine, made.request).reasons[-2:]
+    assert told[0].startswith("passed: golden tile")
+    assert told[1] == "failed: withdrawn by night shift before it was carried out"
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_roll_back_of_a_decision_that_ended_a_moment_before(engine, model, versions, monkeypatch, carried_out):
+    """One that was carried out is rolled back as any other; of one that failed there is nothing left to withdraw."""
+
+    def be_overtaken(*arguments, **how):
+        assert work_through(engine)
+        return take_back(*arguments, **how)
+
+    granted(engine, model, versions[0])
+    asked = versions[1] if carried_out else versions[2]
+    promote(engine, model, asked, asked_by="test", policy=POLICY)
+    monkeypatch.setattr(decide, "take_back", be_overtaken)
+    if carried_out:
+        made = roll_back(engine, model, asked_by="test", expected_champion=asked)
+        assert (made.kind, made.from_version, made.to_version) == ("rollback", asked, versions[0])
+    else:
+        with pytest.raises(StaleVersion, match=rf"is now version {versions[0]} \(generation 3\), not version {asked} as expected"):
+            roll_back(engine, model, asked_by="test")
+    assert work_through(engine)
+    assert champions(engine, model) == (versions[0], asked if carried_out else None)

@@ -64,6 +64,19 @@ def test_a_process_killed_between_commit_and_alias_is_healed(engine, model, vers
     assert aliases(model) == champions(engine, model) == (versions[1], versions[0])
 
 
+def test_a_deployment_that_was_cut_off_before_it_was_noted_stands_in_the_audit_once(engine, model, versions, monkeypatch):
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    made = promote(engine, model, versions[0], asked_by="test", policy=POLICY)
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox, "_note", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            work_through(engine)
+    assert work_through(engine)
+    assert sum("golden tile" in reason for reason in decision_on(engine, made.request).reasons) == 1
+
+
 def test_an_alias_moves_to_a_version_only_when_that_is_deployed(engine, model, versions, monkeypatch, tmp_path):
     granted(engine, model, versions[0])
     poor = make_candidate(tmp_path / "poor", model, 0.2, seed="poor").version
