@@ -13,6 +13,8 @@ NAME = r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"
 SHA256 = r"^[0-9a-f]{64}$"
 CRS_CODE = r"^[A-Z][A-Z0-9_]{1,15}:[A-Za-z0-9]{1,15}$"
 """Authority and code; GDAL also takes names of files and hosts for a reference system, and would read them."""
+PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""Text without control characters, of which PostgreSQL does not store NUL; unlike `Printed` it keeps what else a file's name may have."""
 Coordinate = Annotated[float, Field(ge=-1e9, le=1e9)]
 """Of any reference system; beyond it the arithmetic of pixels would overflow."""
 Version = Annotated[int, Field(gt=0, le=2**31 - 1)]
@@ -79,7 +81,7 @@ class JobRequest(BaseModel):
     kind: Literal["job-request/1"] = "job-request/1"
     job: str = Field(pattern=NAME)
     """Names the job: asked again under the same name, it is the same job."""
-    scene: str = Field(max_length=1024)
+    scene: str = Field(pattern=PLAIN, max_length=1024)
     """Path or URI of the raster, inside the allowed roots."""
     model: str = Field(pattern=NAME)
     """Name of the registered model."""
@@ -87,7 +89,7 @@ class JobRequest(BaseModel):
     """Which of its versions, by the alias that the registry gave."""
     area: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
     """West, south, east, north in the scene's reference system; None for the whole scene."""
-    bands: tuple[str, ...] | None = None
+    bands: tuple[Annotated[str, Field(pattern=PLAIN)], ...] | None = None
     """Names of the scene's bands, where the file itself does not name them."""
     nodata: float | None = None
     """Stands in for a nodata value that the scene does not declare."""
@@ -95,7 +97,7 @@ class JobRequest(BaseModel):
     """Stands in for a reference system that the scene lacks or leaves unknown, as `EPSG:4326`."""
     acquired: dt.date | None = None
     """Day of the image, for the map's STAC item; None where nobody knows."""
-    output: str = Field(max_length=1024)
+    output: str = Field(pattern=PLAIN, max_length=1024)
     """Folder of the map, inside the allowed roots."""
     min_area_m2: float = Field(0.0, ge=0)
     """Polygons smaller than this are left out."""

@@ -79,7 +79,6 @@ def test_a_folder_that_only_begins_like_a_root_is_outside(reason, place):
         "s3://other/x.tif",
         "/etc/passwd",
         "file://elsewhere/x",
-        "a\0b",
         "s3://x",
     ],
 )
@@ -106,6 +105,13 @@ def test_neither_map_nor_scene_is_in_or_above_the_folder_of_the_blocks_which_are
 def test_a_reference_system_is_a_code_and_nothing_that_gdal_would_look_up(place, crs):
     with pytest.raises(ValidationError, match="pattern"):
         place.request("strange", crs=crs)
+
+
+@pytest.mark.parametrize("field", [{"scene": "a\0b"}, {"output": "a\nb"}, {"bands": ["red", "gre\x85en", "blue"]}])
+def test_control_characters_are_taken_by_no_database_and_in_no_request(place, field):
+    with pytest.raises(ValidationError, match="pattern"):
+        place.request("strange", **field)
+    assert place.request("plain", scene="/scenes/12\u202fNov été.tif ").scene == "/scenes/12\u202fNov été.tif "
 
 
 def test_buckets_are_compared_part_by_part():
