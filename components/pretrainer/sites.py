@@ -10,7 +10,7 @@ import torch
 from components.pretrainer.views import Acquisition
 from eartheye.contracts import ImageSpec
 from eartheye.errors import NotEnoughTiles
-from eartheye.tiles import SplitConfig, TileSet, split
+from eartheye.tiles import SplitConfig, TileSet, clear_of_test
 from models.package import check_sensor
 
 
@@ -34,7 +34,7 @@ def choose_sites(tiles: TileSet, curated: pd.DataFrame, holdout: SplitConfig | N
     Args:
         tiles: the tiles.
         curated: columns `tile` and `keep`.
-        holdout: the test part of this split is left out, and other tiles of its ground.
+        holdout: the test part of this split is left out, and other tiles of its groups and its ground.
 
     Raises:
         NotEnoughTiles: no tile is left.
@@ -43,8 +43,7 @@ def choose_sites(tiles: TileSet, curated: pd.DataFrame, holdout: SplitConfig | N
     index = tiles.cut
     usable = index["pretrain"] & index["tile"].isin(curated.loc[curated["keep"], "tile"])
     if holdout is not None:
-        part = split(index, holdout)
-        usable &= index["tile"].isin(part.index[part != "test"])  # tiles in no part show ground of the test
+        usable &= clear_of_test(index, holdout)
     index = index[usable]
     if index.empty:
         raise NotEnoughTiles("no tile is left to pretrain on: loosen the curator's thresholds or the holdout")

@@ -75,6 +75,24 @@ def split(index: pd.DataFrame, config: SplitConfig) -> pd.Series:
     return part
 
 
+def clear_of_test(index: pd.DataFrame, config: SplitConfig) -> NDArray[np.bool_]:
+    """Say which tiles may be learned from without labels: those of no group and no ground of the test.
+
+    Args:
+        index: rows of `TileSet.index`, none rejected.
+        config: of the split.
+
+    Returns:
+        (N,); tiles without a label take part also where the split is by label.
+
+    Raises:
+        NotEnoughTiles: as `split` does.
+    """
+    part = split(index, config)
+    test = index[index["tile"].isin(part.index[part == "test"])]
+    return ~(index["group"].isin(test["group"]).to_numpy() | _shown(footprints(index), footprints(test)))
+
+
 def _strata(index: pd.DataFrame, by: str) -> Iterator[tuple[str | None, pd.Series]]:
     """Yield each label (or None for all) with its groups and their sizes; a group of several labels counts under its most frequent."""
     if by == "group":
@@ -124,11 +142,17 @@ def _shown_by_the_held_out(index: pd.DataFrame, part: pd.Series) -> NDArray[np.b
     parts = part.to_numpy(object)
     gives_way = np.zeros(len(index), np.bool_)
     for place, name in enumerate(HELD_OUT):
-        before = np.flatnonzero((parts == name) & ~gives_way)
-        after = np.flatnonzero(~np.isin(parts, HELD_OUT[: place + 1]))
-        first, second = shapely.STRtree(ground[before]).query(ground[after], predicate="intersects")
-        first, second = after[first], before[second]
-        common = shapely.area(shapely.intersection(ground[first], ground[second]))
-        smaller = np.minimum(shapely.area(ground[first]), shapely.area(ground[second]))
-        gives_way[first[common > SAME_GROUND_SHARE * smaller]] = True
+        before = (parts == name) & ~gives_way
+        after = ~np.isin(parts, HELD_OUT[: place + 1])
+        gives_way[after] |= _shown(ground[after], ground[before])
     return gives_way
+
+
+def _shown(ground: NDArray[np.object_], others: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """(N,) whether a footprint has more in common with one of the others than an edge."""
+    first, second = shapely.STRtree(others).query(ground, predicate="intersects")
+    common = shapely.area(shapely.intersection(ground[first], others[second]))
+    smaller = np.minimum(shapely.area(ground[first]), shapely.area(others[second]))
+    shown = np.zeros(len(ground), np.bool_)
+    shown[first[common > SAME_GROUND_SHARE * smaller]] = True
+    return shown

@@ -125,6 +125,20 @@ def test_all_but_the_test_is_seen_and_no_other_tile_of_its_ground(tiles):
     assert set(chosen(tile_set, holdout).index["tile"]) == set(part.index[part != "test"]) - {beside}
 
 
+def test_tiles_without_a_label_are_seen_where_the_test_is_parted_by_label(tiles):
+    tile_set, holdout = TileSet(tiles), SplitConfig(by="label", test_share=0.3, validation_share=0)
+    index = tile_set.index
+    groups = sorted(index["group"].unique())
+    index["label"] = index["group"].map(dict.fromkeys(groups[:-2], "forest"))
+    part = split(tile_set.cut, holdout)
+    tested = part.index[part == "test"]
+    unlabelled = index.index[index["label"].isna()]
+    assert len(unlabelled) > 1
+    assert set(unlabelled).isdisjoint(part.index)
+    index.at[unlabelled[0], "transform"] = index.at[tested[0], "transform"]
+    assert set(chosen(tile_set, holdout).index["tile"]) == set(index["tile"]) - set(tested) - {unlabelled[0]}
+
+
 def test_tiles_that_are_not_for_pretraining_are_left_out_though_the_curator_kept_them(tiles):
     tile_set = TileSet(tiles)
     tile_set.index.loc[[3, 8], "pretrain"] = False
