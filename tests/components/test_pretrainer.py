@@ -136,7 +136,7 @@ def test_tiles_without_a_label_are_seen_where_the_test_is_parted_by_label(tiles)
     assert len(unlabelled) > 1
     assert set(unlabelled).isdisjoint(part.index)
     index.at[unlabelled[0], "transform"] = index.at[tested[0], "transform"]
-    assert set(chosen(tile_set, holdout).index["tile"]) == set(index["tile"]) - set(tested) - {unlabelled[0]}
+    assert set(chosen(tile_set, holdout).index["tile"]) == set(tile_set.cut["tile"]) - set(tested) - {unlabelled[0]}
 
 
 def test_tiles_that_are_not_for_pretraining_are_left_out_though_the_curator_kept_them(tiles):
