@@ -29,7 +29,8 @@ def see_output_free(session: Session, request: JobRequest, admitted: Admitted, p
     Raises:
         ConflictingOutput: another map lies there, or is about to.
     """
-    for owner in (*_at_work(session, request, admitted, plan), *_still_to_plan(session, request)):
+    # in this order: the second question meets a job that is planned after the first; the other way round neither would
+    for owner in (*_still_to_plan(session, request), *_at_work(session, request, admitted, plan)):
         raise ConflictingOutput(f"{request.output} takes the map of job '{owner}': choose another folder")
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
 from eartheye.bus import Bus
@@ -63,6 +63,24 @@ def test_the_output_of_jobs_still_to_be_planned_is_the_first_one_s(by_hand, own_
     with pytest.raises(ConflictingOutput, match="job 'first'"):  # as by a second planner, while one plans the first
         ask("second", min_area_m2=50.0)
     ask("first")
+
+
+@pytest.mark.parametrize("statement", [1, 2, 3])
+def test_a_job_that_is_planned_while_the_tables_are_asked_is_not_missed(statement, by_hand, own_place):
+    folder = str(own_place.root / "map")
+    by_hand.planner.handle(own_place.request("first", output=folder))
+    request = own_place.request("second", output=folder, min_area_m2=50.0)
+    admitted, statements = admit(request, own_place.resolve, own_place.settings), iter(range(1, 100))
+
+    def plan_meanwhile(*_: object) -> None:
+        if next(statements) == statement:
+            by_hand.planner.plan_asked()
+
+    with Session(by_hand.engine) as session:
+        event.listen(session.connection(), "before_cursor_execute", plan_meanwhile)
+        with pytest.raises(ConflictingOutput, match="takes the map of job 'first'"):
+            see_output_free(session, request, admitted)
+    assert by_hand.states("first")
 
 
 def test_a_map_takes_its_folder_for_as_long_as_it_lies_there(by_hand, own_place, ask):
