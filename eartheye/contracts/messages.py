@@ -81,7 +81,7 @@ class JobRequest(BaseModel):
     kind: Literal["job-request/1"] = "job-request/1"
     job: str = Field(pattern=NAME)
     """Names the job: asked again under the same name, it is the same job."""
-    scene: str = Field(pattern=PLAIN, max_length=1024)
+    scene: str = Field(pattern=PLAIN, min_length=1, max_length=1024)
     """Path or URI of the raster, inside the allowed roots."""
     model: str = Field(pattern=NAME)
     """Name of the registered model."""
@@ -97,7 +97,7 @@ class JobRequest(BaseModel):
     """Stands in for a reference system that the scene lacks or leaves unknown, as `EPSG:4326`."""
     acquired: dt.date | None = None
     """Day of the image, for the map's STAC item; None where nobody knows."""
-    output: str = Field(pattern=PLAIN, max_length=1024)
+    output: str = Field(pattern=PLAIN, min_length=1, max_length=1024)
     """Folder of the map, inside the allowed roots."""
     min_area_m2: float = Field(0.0, ge=0)
     """Polygons smaller than this are left out."""

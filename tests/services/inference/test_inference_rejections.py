@@ -114,6 +114,12 @@ def test_control_characters_are_taken_by_no_database_and_in_no_request(place, fi
     assert place.request("plain", scene="/scenes/12\u202fNov été.tif ").scene == "/scenes/12\u202fNov été.tif "
 
 
+@pytest.mark.parametrize("field", ["scene", "output"])
+def test_a_field_that_is_empty_is_named(place, field):
+    with pytest.raises(ValidationError, match=rf"{field}\n  String should have at least 1 character"):
+        place.request("empty", **{field: ""})
+
+
 def test_buckets_are_compared_part_by_part():
     roots = ["s3://maps/open"]
     assert inside_roots("s3://maps/open/scene.tif", roots) == "s3://maps/open/scene.tif"
