@@ -31,8 +31,8 @@ def configure_logs() -> None:
         render: list[Processor] = [tracebacks, structlog.processors.JSONRenderer()]
     else:
         colours = sys.stderr.isatty()
-        plain = structlog.dev.plain_traceback
-        render = [structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, exception_formatter=plain)]
+        console = structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
+        render = [structlog.processors.ExceptionRenderer(), escape_what_a_console_obeys, console]
     structlog.configure(
         processors=[*shared, OnceInAWhile(), *render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.log_level)),
@@ -70,6 +70,18 @@ def tell_user_errors_in_one_line(_logger: WrappedLogger, _method: str, event: Ev
         del event["exc_info"]
         event.setdefault("reason", str(error))
     return event
+
+
+def escape_what_a_console_obeys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write control characters as Python does: whoever sends a request may put them into its path, and a terminal does what they say.
+
+    Line ends and tabs stay where they do no harm: a traceback needs them, and a value that has one is shown in quotes. The event is not.
+    """
+    return {name: _escaped(value, "" if name == "event" else "\n\t") if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _escaped(text: str, kept: str) -> str:
+    return "".join(each if each.isprintable() or each in kept else repr(each)[1:-1] for each in text)
 
 
 def name_source(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from eartheye.errors import PredictorUnavailable
-from eartheye.telemetry.logs import KafkaOnceInAWhile, OnceInAWhile, tell_user_errors_in_one_line
+from eartheye.telemetry.logs import KafkaOnceInAWhile, OnceInAWhile, escape_what_a_console_obeys, tell_user_errors_in_one_line
 from eartheye.telemetry.repetition import REMEMBERED, Repetition
 
 TROUBLE = """
@@ -60,6 +60,43 @@ def test_user_errors_are_told_in_a_line_and_faults_with_their_traceback_but_no_v
     ]  # fmt: skip
     assert sum(line.startswith("Traceback") for line in lines) == sum(line == "ZeroDivisionError: division by zero" for line in lines) == 2
     assert all("hunter2" not in line and "╭" not in line for line in lines)
+
+
+OBEYED = """
+import logging
+from eartheye.telemetry import configure_logs, get_logger
+
+configure_logs()
+log = get_logger("worker")
+hostile = "\\x1b]0;owned\\x07\\x1b[2J\\x00\\x9b\\u202e"
+log.info(hostile + "\\nevent", path="/v1/jobs/" + hostile, reason="two\\nlines " + hostile)
+for source in (log, logging.getLogger("another")):
+    try:
+        raise ValueError(hostile)
+    except ValueError:
+        source.exception(hostile)
+"""
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_terminal_obeys_nothing_that_a_request_put_into_a_line(log_format):
+    run = subprocess.run(
+        [sys.executable, "-c", OBEYED], env=os.environ | {"EARTHEYE_LOG_FORMAT": log_format}, capture_output=True, check=True
+    )
+    text = run.stderr.decode()
+    assert [each for each in text if not each.isprintable() and each != "\n"] == []
+    assert text.count("owned") == 7
+
+
+def test_a_console_shows_control_characters_as_python_writes_them():
+    told = {"event": "a\nb\x07", "path": "/\x1b[2J", "reason": "one\ntwo", "exception": "Traceback\n\tValueError: \x00", "attempt": 3}
+    assert escape_what_a_console_obeys(None, "info", told) == {
+        "event": r"a\nb\x07",
+        "path": r"/\x1b[2J",
+        "reason": "one\ntwo",
+        "exception": "Traceback\n\tValueError: \\x00",
+        "attempt": 3,
+    }
 
 
 def test_a_refused_connection_is_told_once_and_not_each_time_it_is_tried():
