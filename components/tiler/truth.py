@@ -1,6 +1,7 @@
 """Labels on the pixels of a tile: class rasters and polygons on its grid, colour masks beside its image."""
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import PurePosixPath
 
@@ -87,12 +88,10 @@ class Truth:
     def _from_raster(self, labels: RasterLabels, grid: Grid) -> NDArray[np.uint8]:
         if labels.name not in self._rasters:
             self._rasters[labels.name] = self._files.enter_context(open_scene(f"{self._data.root}/{labels.path}", crs=labels.crs))
-        raster = self._rasters[labels.name]
-        (codes,), has_data = read_on_grid(raster, grid.crs, grid.transform, grid.height, grid.width, Resampling.nearest, raster.bands[:1])
-        known = np.isin(codes, [spec.value for spec in labels.classes])
-        if unknown := int((has_data & ~known & (codes != 0)).sum()):
+        mask, unknown = read_classes(self._rasters[labels.name], labels.classes, grid)
+        if unknown:
             self._unlabelled[labels.name, "pixels with a code that no class has"] += unknown
-        return np.where(known & has_data, codes, 0).astype(np.uint8)
+        return mask
 
     def _from_polygons(self, labels: VectorLabels, grid: Grid) -> NDArray[np.uint8]:
         if (labels.name, grid.crs) not in self._polygons:
@@ -121,6 +120,22 @@ class Truth:
         if unknown:
             self._unlabelled[labels.name, "pixels of a colour that no class has"] += unknown
         return mask
+
+
+def read_classes(raster: Scene, classes: Sequence[ClassSpec], grid: Grid) -> tuple[NDArray[np.uint8], int]:
+    """Return the class values of a class raster on a grid, and how many pixels have a code of no class.
+
+    Args:
+        raster: in any reference system; its first band holds the codes.
+        classes: each with its code.
+        grid: of height H and width W.
+
+    Returns:
+        (H, W) values, 0 for no data and a code of no class; the number of pixels with such a code.
+    """
+    (codes,), has_data = read_on_grid(raster, grid.crs, grid.transform, grid.height, grid.width, Resampling.nearest, raster.bands[:1])
+    known = np.isin(codes, [spec.value for spec in classes])
+    return np.where(known & has_data, codes, 0).astype(np.uint8), int((has_data & ~known & (codes != 0)).sum())
 
 
 def mask_path(labels: MaskLabels, image: str) -> str:

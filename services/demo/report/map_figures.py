@@ -13,15 +13,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import Resampling
 from rasterio.features import rasterize
 
 from components.evaluator.pictures import stretch
+from components.tiler.sample import Grid
+from components.tiler.truth import read_classes
 from eartheye.contracts import ClassSpec
+from eartheye.raster import Scene
 from services.demo.report.figures import colourise, png
 from services.demo.report.scale import scale_bar
 
 OVERVIEW_PX = 900
+STRIP_ROWS = 64
 MOST_PIECES = 4
 """Pieces of unseen ground that are pictured, the largest first."""
 MARGIN = 0.04
@@ -72,11 +75,15 @@ def read_overview(scene: str, class_map: str, channels: Sequence[int], gsd_m: fl
     return MappedScene(stretch(pixels, valid), classes, transform, crs, gsd_m * step)
 
 
-def read_truth(path: str, overview: MappedScene) -> NDArray[np.uint8]:
-    """Read a class raster in the scene's reference system on the grid of an overview."""
-    with rasterio.open(path) as opened:
-        window = opened.window(*overview.extent.bounds)
-        return opened.read(1, window=window, out_shape=overview.classes.shape, boundless=True, resampling=Resampling.nearest)
+def read_truth(truth: Scene, classes: Sequence[ClassSpec], overview: MappedScene) -> NDArray[np.uint8]:
+    """Read a class raster, in any reference system, on the grid of an overview, (H, W); a strip at a time, for it is read at full size."""
+    height, width = overview.classes.shape
+    shown = np.zeros((height, width), np.uint8)
+    for row in range(0, height, STRIP_ROWS):
+        strip = shown[row : row + STRIP_ROWS]
+        grid = Grid(overview.crs, overview.transform @ Affine.translation(0, row), *strip.shape)
+        strip[:], _ = read_classes(truth, classes, grid)
+    return shown
 
 
 def burn_truth(polygons: NDArray[np.object_], background: int, foreground: int, overview: MappedScene) -> NDArray[np.uint8]:

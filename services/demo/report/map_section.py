@@ -89,11 +89,12 @@ def map_section(
             held = hold(mapped, truth, unseen, wanted.min_area_m2, labels.foreground.value, overview, burnt)
             add_unseen(section, held, labels.foreground.name, overview, credit)
     elif raster is not None:
-        shown = map_figures.read_truth(str(data / raster.path), overview)
+        with open_scene(str(data / raster.path), crs=raster.crs) as opened:
+            shown = map_figures.read_truth(opened, serving.classes, overview)
+            worth = None if unseen.is_empty else worth_of(folder.local(made.raster), opened, serving.classes, unseen)
         of_scene = shows(raster, wanted.scene)
         section.words.append(truth_words(raster, wanted.scene))
-        if not unseen.is_empty:
-            worth = worth_of(folder.local(made.raster), data / raster.path, serving.classes, unseen)
+        if worth is not None:
             section.words.append(worth_words(worth, Report.read(root / f"heads/{wanted.model}/report"), same_date=of_scene))
             section.header.append("IoU on unseen ground")
             for row in section.rows:

@@ -8,15 +8,17 @@ import numpy as np
 import rasterio
 import shapely
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from rasterio.windows import transform as transform_of
 
 from components.evaluator.scoring import PRETRAINED
 from components.finetuner.metrics import class_iou, mean_iou
+from components.tiler.sample import Grid
+from components.tiler.truth import read_classes
 from eartheye.contracts import Catalogue, ClassSpec, Report
 from eartheye.contracts.catalogue import RasterLabels
+from eartheye.raster import Scene
 from eartheye.wording import counted
 from services.demo.report.wording import M2_PER_HA, listed
 
@@ -81,28 +83,28 @@ def truth_words(labels: RasterLabels, scene: str) -> str:
     )
 
 
-def worth_of(class_map: Path, truth: Path, classes: Sequence[ClassSpec], ground: shapely.Geometry) -> Worth:
+def worth_of(class_map: Path, truth: Scene, classes: Sequence[ClassSpec], ground: shapely.Geometry) -> Worth:
     """Count a class map against a class raster on a piece of ground, at every pixel of the map that both know.
 
     Args:
         class_map: values of the classes, 0 where there is none.
-        truth: likewise, in the same reference system.
+        truth: likewise, on any grid.
         classes: of both.
-        ground: in that reference system.
+        ground: in the reference system of the map.
     """
     number = np.full(256, len(classes))
     number[[spec.value for spec in classes]] = np.arange(len(classes))
     matrix = np.zeros((len(classes), len(classes)), np.int64)
     parts = shapely.get_parts(ground)
     pieces = parts[shapely.area(parts) > 0]
-    with rasterio.open(class_map) as mapped, rasterio.open(truth) as true:
+    with rasterio.open(class_map) as mapped:
         whole = Window(0, 0, mapped.width, mapped.height)
         for piece in pieces:
             window = mapped.window(*piece.bounds).round_offsets(op="floor").round_lengths(op="ceil").intersection(whole)
             found = mapped.read(1, window=window)
-            there = true.window(*rasterio.windows.bounds(window, mapped.transform))
-            wanted = true.read(1, window=there, out_shape=found.shape, boundless=True, resampling=Resampling.nearest)
-            inside = ~geometry_mask([piece], found.shape, transform_of(window, mapped.transform))
+            grid = Grid(mapped.crs, transform_of(window, mapped.transform), *found.shape)
+            wanted, _ = read_classes(truth, classes, grid)
+            inside = ~geometry_mask([piece], found.shape, grid.transform)
             pair = number[wanted[inside]], number[found[inside]]
             known = (pair[0] < len(classes)) & (pair[1] < len(classes))
             counts = np.bincount(pair[0][known] * len(classes) + pair[1][known], minlength=matrix.size)
