@@ -46,18 +46,19 @@ def of_sites(
         elif ratio > 1 / 3:
             words.append(f"A pixel of the {layer} is {length(gsd_m)}: a cell of {cell_km} km holds about {ratio**-2:.1f} of them.")
     drawn, once = int(per_stratum.sum()), int((per_stratum == 1).sum())
+    ratio_met = round(sum(list(config.class_ratio.model_dump().values())[number - 1] for number in per_class), 2)
     if drawn > MANY_SITES_OF_TARGET * config.target_sites:
-        words.append(
-            f"{drawn:,} sites, not the {config.target_sites:,} asked: in {counted(once, 'stratum', 'strata')} the equation's least of one "
-            "site decides, so that small strata have more than their share."
-        )
-    ratio_met = sum(list(config.class_ratio.model_dump().values())[number - 1] for number in per_class)
+        reasons = []
+        if ratio_met > 1:
+            reasons.append(f"the ratios of the classes met add up to {ratio_met:.0%}")
+        if drawn > MANY_SITES_OF_TARGET * config.target_sites * max(ratio_met, 1):
+            reasons.append(
+                f"in {counted(once, 'stratum', 'strata')} the equation's least of one site decides, so that small strata have more than "
+                "their share"
+            )
+        words.append(f"{drawn:,} sites, not the {config.target_sites:,} asked: {'; '.join(reasons)}.")
     if drawn < FEW_SITES_OF_TARGET * config.target_sites:
-        why = (
-            f"the classes met hold {ratio_met:.0%} of the class ratio"
-            if round(ratio_met, 2) < 1
-            else "strata have fewer cells than their share"
-        )
+        why = f"the classes met hold {ratio_met:.0%} of the class ratio" if ratio_met < 1 else "strata have fewer cells than their share"
         words.append(f"{counted(drawn, 'site')}, not the {config.target_sites:,} asked: {why}.")
     if len(per_class) == 1:
         only = LAND_CLASSES[next(iter(per_class)) - 1]

@@ -38,7 +38,7 @@ class Worth:
 
     @property
     def mean_iou(self) -> float:
-        """Over the classes that are in the truth."""
+        """Over the classes that are in the truth or in the map."""
         return float(mean_iou(self.matrix))
 
     @property

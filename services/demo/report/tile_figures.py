@@ -95,7 +95,7 @@ def draw_tile(panel: Axes, tiles: TileSet, tile: int) -> None:
 
 
 def displayable(tiles: TileSet, tile: int) -> NDArray[np.uint8]:
-    """Return the network's channels of a tile, stretched between the 2nd and the 98th percentile, (H, W, 3)."""
+    """Return the network's channels of a tile as a picture, (H, W, 3): bytes as they are, other types stretched."""
     pixels, valid = tiles.image(tile)
     sensor = tiles.sensors[str(tiles.index["sensor"].iat[tile])]
     return stretch(pixels[select_bands(sensor.bands, sensor.channels)], valid)

@@ -83,6 +83,14 @@ def test_many_sites_are_put_down_to_the_least_of_one():
     assert words.startswith("200 sites, not the 100 asked: in 150 strata")
 
 
+def test_many_sites_are_put_down_to_class_ratios_that_add_up_to_more_than_the_whole():
+    config = SamplerConfig(target_sites=100, class_ratio=ClassRatio(forest=1, cropland=0.6))
+    said = "sites, not the 100 asked: the ratios of the classes met add up to 160%"
+    assert limits.of_sites(9, {}, {1: 500, 3: 500}, pd.Series([40, 40, 40, 39, 1]), config) == [f"160 {said}."]
+    (both,) = limits.of_sites(9, {}, {1: 500, 3: 500}, pd.Series([1] * 50 + [40] * 4), config)
+    assert both.startswith(f"210 {said}; in 50 strata the equation's least of one site decides")
+
+
 def test_the_season_of_dates_is_told_whatever_their_year():
     assert limits.season([dt.date(2009, 8, 18), dt.date(2012, 7, 31), dt.date(2015, 9, 26)]) == "July to September"
     assert limits.season([dt.date(2009, 8, 18), dt.date(2012, 8, 1)]) == "August"
