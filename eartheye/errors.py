@@ -200,6 +200,10 @@ class UnknownModel(TrackingUnavailable):
     """The registry does not hold the model, or the model has no such alias."""
 
 
+class PipelinesUnavailable(Outage):
+    """Kubeflow Pipelines does not answer, or does not take a run."""
+
+
 class OutputBusy(Outage):
     """Another process writes to the output folder at present."""
 
