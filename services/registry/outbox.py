@@ -104,12 +104,22 @@ def move_aliases(engine: Engine, model: str, deployed: Decision | None = None) -
 
 
 def _is_there(engine: Engine, model: str, version: int) -> bool:
+    if lost := why_lost(engine, model, version):
+        log.warning("an alias cannot be set as decided", version=version, reason=lost)
+    return lost is None
+
+
+def why_lost(engine: Engine, model: str, version: int) -> str | None:
+    """Say why a version that was decided about cannot serve: MLflow has it no more, or another package under its number; None where it can.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+    """
     try:
         registered_version(engine, model, version)
     except GONE as error:
-        log.warning("an alias cannot be set as decided", version=version, reason=str(error))
-        return False
-    return True
+        return str(error)
+    return None
 
 
 def registered_version(engine: Engine, model: str, version: int) -> RegisteredModel:

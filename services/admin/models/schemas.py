@@ -29,10 +29,14 @@ class ModelStanding(BaseModel):
     """A decision is still to be followed by deployment and aliases."""
     trouble: str | None
     """Why they cannot follow now; tried again until they can."""
+    lost: str | None = None
+    """Why the champion does not serve: MLflow has it no more, or another package under its number. Null also where MLflow was not asked."""
 
     @property
     def in_force(self) -> int | None:
         """Version that jobs asked for now are mapped with: until a decision is carried out, the one that it found."""
+        if self.lost:
+            return None
         return self.previous if self.pending else self.champion
 
     @property
@@ -40,6 +44,8 @@ class ModelStanding(BaseModel):
         """What serves, in words."""
         if self.champion is None:
             return "no version serves yet"
+        if self.lost:
+            return "no version serves"
         return f"version {self.champion} {'is to serve' if self.pending else 'serves'}"
 
 

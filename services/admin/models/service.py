@@ -1,7 +1,7 @@
 """What is asked about models, and asked of them: MLflow says what there is, the platform's database what was decided."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from eartheye.contracts import Report, Score
 from eartheye.errors import GateNotPassed, StoreUnavailable, UnknownModel, UserError
@@ -10,7 +10,8 @@ from eartheye.tracking import RegisteredModel, newest_versions
 from services.admin.models.schemas import DecisionOut, GateCheckOut, GateOut, ModelOut, ModelStanding, VersionOut
 from services.admin.platform import Platform
 from services.registry.decide import judge, promote, roll_back
-from services.registry.standing import Standing, decisions, standing, standings
+from services.registry.outbox import why_lost
+from services.registry.standing import Standing, decisions, is_as_granted, standing, standings
 
 
 def list_models(platform: Platform, versions: Iterable[RegisteredModel]) -> list[ModelOut]:
@@ -18,11 +19,17 @@ def list_models(platform: Platform, versions: Iterable[RegisteredModel]) -> list
 
     Args:
         platform: whose decisions say where they stand.
-        versions: what MLflow has.
+        versions: what MLflow has, or had some seconds ago.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer, and a champion is not as it was promoted among `versions`.
     """
-    counted = Counter(version.name for version in versions)
+    known = {(version.name, version.version): version for version in versions}
+    counted = Counter(name for name, _ in known)
+    found = [(standing(platform.engine, name), count) for name, count in sorted(counted.items())]
     return [
-        ModelOut.model_validate(_stands(standing(platform.engine, name)) | {"versions": count}) for name, count in sorted(counted.items())
+        ModelOut.model_validate(_stands(stands) | {"versions": count, "lost": _why_lost(platform, stands, known)})
+        for stands, count in found
     ]
 
 
@@ -49,7 +56,7 @@ def list_versions(platform: Platform, model: str, limit: int, before: int | None
     if not versions and before is None:
         raise UnknownModel(f"the registry has no model '{model}': register one first")
     stands = standing(platform.engine, model)
-    return [_version(version, stands) for version in versions]
+    return [_version(platform, version, stands) for version in versions]
 
 
 def ask_gate(platform: Platform, model: str, version: int) -> GateOut:
@@ -114,8 +121,20 @@ def _stands(stands: Standing) -> dict[str, object]:
     }
 
 
-def _version(version: RegisteredModel, stands: Standing) -> VersionOut:
+def _why_lost(platform: Platform, stands: Standing, known: Mapping[tuple[str, int], RegisteredModel]) -> str | None:
+    """Say why the champion does not serve; MLflow is asked again before it counts as lost, for what is known may be older than it."""
+    if stands.champion is None or stands.pending is not None:
+        return None
+    champion = known.get((stands.model, stands.champion))
+    if champion is not None and is_as_granted(platform.engine, champion):
+        return None
+    return why_lost(platform.engine, stands.model, stands.champion)
+
+
+def _version(platform: Platform, version: RegisteredModel, stands: Standing) -> VersionOut:
     place = {stands.previous: "previous"} | {stands.champion: "champion"}
+    if version.version in place and not is_as_granted(platform.engine, version):
+        place = {}  # made anew under the number, it is a candidate as any other
     return VersionOut.model_validate(
         {
             "model": version.name,

@@ -90,6 +90,8 @@ async def _show(visitor: Visitor, known: Known) -> None:
             ui.space()
             if (model.previous is not None or (model.pending and model.champion is not None)) and await visitor.may(ROLL_BACK):
                 _roll_back_button(visitor, model)
+        if model.lost:
+            ui.label(f"The champion does not serve: {model.lost}").classes("text-negative")
         if model.trouble:
             ui.label(f"Waits, and is tried again: {model.trouble}").classes("text-negative")
         if known.away:
@@ -136,7 +138,8 @@ def _promote_button(visitor: Visitor, model: ModelStanding, version: int) -> Non
         if made:
             ui.notify(f"Version {version} of {model.model} becomes the champion.", type="positive")
 
-    instead = f"in place of version {model.champion}" if model.champion else "as its first"
+    replaced = "another package of this number" if version == model.champion else f"version {model.champion}"
+    instead = f"in place of {replaced}" if model.champion else "as its first"
     question = f"Make version {version} the champion of {model.model}, {instead}? Jobs asked for from then on are mapped with it."
     _asking_button("Promote", question, promote).props(f'aria-label="Promote version {version} of {model.model}"')
 

@@ -7,6 +7,7 @@ import pytest
 from eartheye import settings
 from eartheye.errors import PredictorSilent
 from eartheye.tracking import CHAMPION, alias_version, register
+from eartheye.tracking.runs import connect as connect_mlflow
 from services.admin.models.schemas import ModelStanding
 from services.admin.roles import Role
 from services.registry import outbox, service
@@ -91,6 +92,27 @@ def test_a_decision_that_an_outage_holds_up_says_what_it_waits_for(admin, monkey
     wait_until(lambda: not stands(admin, "waiting")["pending"])
     assert stands(admin, "waiting")["trouble"] is None
     assert alias_version("waiting", CHAMPION) == 1
+
+
+def test_a_champion_that_was_made_anew_or_is_gone_does_not_serve_and_may_be_promoted_anew(admin):
+    make_candidate(admin.root / "first", "anew", 0.7, seed="first")
+    assert admin.ask("POST", "/v1/models/anew/promote", Role.PROMOTER, json={"version": 1}).status_code == 202
+    wait_until(lambda: not stands(admin, "anew")["pending"])
+    assert stands(admin, "anew")["lost"] is None
+    connect_mlflow().delete_registered_model("anew")
+    make_candidate(admin.root / "second", "anew", 0.7, seed="second")
+    found = stands(admin, "anew")
+    assert found["lost"].startswith("version 1 of 'anew' was made anew with another package")
+    shown = ModelStanding.model_validate(found)
+    assert (shown.champion, shown.in_force, shown.words) == (1, None, "no version serves")
+    assert [each["standing"] for each in admin.ask("GET", "/v1/models/anew/versions").json()] == ["candidate"]
+    assert admin.ask("POST", "/v1/models/anew/promote", Role.PROMOTER, json={"version": 1, "expected_champion": 1}).status_code == 202
+    wait_until(lambda: not stands(admin, "anew")["pending"])
+    assert stands(admin, "anew")["lost"] is None
+    assert [each["standing"] for each in admin.ask("GET", "/v1/models/anew/versions").json()] == ["champion"]
+    make_candidate(admin.root / "third", "anew", 0.7, seed="third")
+    connect_mlflow().delete_model_version("anew", "1")
+    assert stands(admin, "anew")["lost"] == "the registry has no version 1 of 'anew'"
 
 
 def test_versions_and_decisions_come_a_page_at_a_time_and_none_is_left_out(admin):

@@ -16,6 +16,7 @@ from eartheye.contracts import Sites
 from eartheye.database import connect, now
 from eartheye.errors import PredictorSilent
 from eartheye.store import Folder
+from eartheye.tracking.runs import connect as connect_mlflow
 from services.admin.keys.store import create_key, revoke_key
 from services.admin.keys.tables import ApiKey
 from services.admin.roles import Role
@@ -135,6 +136,28 @@ def test_a_first_decision_is_withdrawn_and_until_it_is_carried_out_no_job_is_off
     page.get_by_text("reversion: version 1 to no version").wait_for()
     page.get_by_role("button", name="Roll back newcomer").wait_for(state="detached")
     assert page.get_by_text("no version serves yet", exact=True).is_visible()
+
+
+def test_a_champion_that_was_made_anew_in_mlflow_is_promoted_anew(page, place):
+    make_candidate(place.root / "first", "anew", 0.7, seed="first")
+    sign_in(page, place, place.first_key)
+    page.get_by_role("link", name="Models").click()
+    button = page.get_by_role("button", name="Promote version 1 of anew")
+    button.click()
+    confirm(page, "Promote")
+    button.wait_for(state="detached")
+    page.get_by_text("deployment and aliases follow").wait_for(state="detached")
+
+    connect_mlflow().delete_registered_model("anew")
+    make_candidate(place.root / "second", "anew", 0.7, seed="second")
+    page.get_by_text("The champion does not serve: version 1 of 'anew' was made anew").wait_for()
+    assert page.get_by_text("no version serves", exact=True).is_visible()
+    button.click()
+    page.get_by_text("the champion of anew, in place of another package of this number?").wait_for()
+    confirm(page, "Promote")
+    page.get_by_text("The champion does not serve").wait_for(state="detached")
+    button.wait_for(state="detached")
+    page.get_by_text("deployment and aliases follow").wait_for(state="detached")
 
 
 def test_a_viewer_is_shown_no_way_to_change_anything(page, place):

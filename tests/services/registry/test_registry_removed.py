@@ -2,8 +2,10 @@
 
 import pytest
 
+from eartheye import settings
 from eartheye.tracking import CHAMPION, register, set_alias
 from eartheye.tracking.runs import connect as connect_mlflow
+from services.cli.champions import champions as champions_command
 from services.registry import outbox
 from services.registry import reconcile as reconciling
 from services.registry.decide import promote, roll_back
@@ -115,6 +117,33 @@ def test_a_version_made_anew_under_the_number_of_the_champion_serves_only_by_the
     good = candidate(0.6)
     assert granted(engine, model, good).state == "applied"
     assert aliases(model) == (good, None)
+
+
+def test_a_champion_that_is_gone_or_made_anew_is_told_not_to_serve(engine, model, candidate, capsys):
+    granted(engine, model, candidate(0.7))
+    for anew, reason in (
+        (False, f"the registry has no version 1 of '{model}'"),
+        (True, f"version 1 of '{model}' was made anew with another"),
+    ):
+        if anew:
+            candidate(0.2)
+        else:
+            connect_mlflow().delete_registered_model(model)
+        champions_command()
+        told = capsys.readouterr().out.partition(f"{model}: ")[2].splitlines()
+        assert told[0] == "no version serves"
+        assert told[1].startswith(f"  the champion does not serve: {reason}")
+
+
+def test_while_mlflow_is_away_the_champions_of_the_database_are_told(engine, model, candidate, capsys, monkeypatch):
+    granted(engine, model, candidate())
+    monkeypatch.setenv("EARTHEYE_MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    settings.load.cache_clear()
+    champions_command()
+    told = capsys.readouterr().out.splitlines()
+    assert f"{model}: version 1 serves" in told
+    assert told[-1].startswith("by the decisions; whether MLflow has these versions still cannot be said: MLflow at http://127.0.0.1:1")
 
 
 def test_a_good_version_made_anew_under_the_number_of_the_champion_is_deployed_and_champion(engine, model, candidate):
