@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from eartheye.contracts.package import ClassSpec
 from eartheye.errors import InvalidCatalogue
 from eartheye.field_mistakes import fields_of
+from eartheye.store import object_at
 from eartheye.yaml_mistakes import mistake_of
 
 LARGEST_CHIP_PX = 8192
@@ -216,21 +217,22 @@ def _twice(names: Iterable[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
-def read_catalogue(path: Path) -> Catalogue:
+def read_catalogue(uri: str | Path) -> Catalogue:
     """Return the catalogue in a YAML file.
+
+    Args:
+        uri: a path, `file:///path` or `s3://bucket/key`.
 
     Raises:
         InvalidCatalogue: there is none, or it is malformed.
+        FolderRefused: this user may not read it.
     """
+    folder, name = object_at(uri)
+    if (content := folder.read(name)) is None:
+        raise InvalidCatalogue(f"{uri} is missing, or no file: describe the data folder there, as docs/catalogue.md says")
     try:
-        fields = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise InvalidCatalogue(f"{path} is missing: describe the data folder there, as docs/catalogue.md says") from None
-    except OSError as error:
-        raise InvalidCatalogue(f"{path} cannot be read ({error.strerror}): give a file of YAML that this user may read") from None
+        return Catalogue.model_validate(yaml.safe_load(content.decode()))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidCatalogue(f"{path} is not YAML: {mistake_of(error)}") from None
-    try:
-        return Catalogue.model_validate(fields)
+        raise InvalidCatalogue(f"{uri} is not YAML: {mistake_of(error)}") from None
     except ValidationError as error:
-        raise InvalidCatalogue(f"{path}: {fields_of(error)}") from None
+        raise InvalidCatalogue(f"{uri}: {fields_of(error)}") from None

@@ -9,7 +9,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
 from eartheye.errors import MissingBulk, MissingRaster, UnreadableRaster
-from eartheye.store import Folder
+from eartheye.store import object_at
 from eartheye.telemetry import PULSE
 
 Answer = TypeVar("Answer")
@@ -58,13 +58,7 @@ class RasterSource:
 
     def __init__(self, uri: str | Path) -> None:
         self.uri = str(uri)
-        if self.uri.startswith("s3://"):
-            parent, _, self._name = self.uri.rpartition("/")
-            self._folder = Folder(parent)
-        else:
-            path = Path(Folder(self.uri).root)
-            self._name = path.name
-            self._folder = Folder(path.parent)
+        self._folder, self._name = object_at(uri)
 
     def open(self) -> DatasetReader:
         """Return a new handle, to be used by one thread at a time.

@@ -48,6 +48,19 @@ def open_store(root: str | Path) -> ObjectStore:
     raise InvalidName(f"no store is known for {root}: write a directory's path, file:///path or s3://bucket/prefix")
 
 
+def object_at(uri: str | Path) -> tuple["Folder", str]:
+    """Return the folder that an object lies in, and its name there.
+
+    Args:
+        uri: a path, `file:///path` or `s3://bucket/key`.
+
+    Raises:
+        InvalidName: it is none of these.
+    """
+    parent, _, name = open_store(uri).root.rpartition("/")
+    return Folder(parent or "/"), name
+
+
 class Folder:
     """Objects below a root, by relative names; folders of the same root are equal, and can be sent to other processes.
 

@@ -1,7 +1,6 @@
 """Commands that make data: cells, sites, tiles, what is kept of them."""
 
 import math
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,10 +14,10 @@ from services.cli.inputs import catalogue_of
 
 
 def cells(
-    data: Path,
+    data: str,
     cells: str,
     *,
-    catalogue: Path | None = None,
+    catalogue: str | None = None,
     dry_run: bool = False,
     config: Annotated[CellsConfig, Parameter(name="*")] = CellsConfig(),
 ) -> None:
@@ -29,19 +28,20 @@ def cells(
     Parameters
     ----------
     data
-        Data folder.
+        Path or URI of the data folder.
     cells
         The folder to make.
     catalogue
-        Where the data folder holds no `catalogue.yaml` of its own.
+        Path or URI, where the data folder holds no `catalogue.yaml` of its own.
     dry_run
         Only count the cells, describe a few for size and time, and write nothing.
     """
     from components.sampler.forecast import forecast_cells
     from components.sampler.run import aggregate_cells
+    from eartheye.contracts import read_catalogue
     from eartheye.store import Folder
 
-    given = str(data), catalogue_of(data, catalogue), config, Folder(cells)
+    given = data, read_catalogue(catalogue_of(data, catalogue)), config, Folder(cells)
     if dry_run:
         forecasts.say(forecasts.of_cells(forecast_cells(*given)), cells)
         return
@@ -80,11 +80,11 @@ def sample(cells: str, sites: str, *, dry_run: bool = False, config: Annotated[S
 
 
 def tile(
-    data: Path,
+    data: str,
     tiles: str,
     *,
     sites: str | None = None,
-    catalogue: Path | None = None,
+    catalogue: str | None = None,
     dry_run: bool = False,
     config: Annotated[TilerConfig, Parameter(name="*")] = TilerConfig(),
 ) -> None:
@@ -95,21 +95,22 @@ def tile(
     Parameters
     ----------
     data
-        Data folder.
+        Path or URI of the data folder.
     tiles
         The folder to make.
     sites
         The folder of the sites; left out, only covered scenes and image folders are cut.
     catalogue
-        Where the data folder holds no `catalogue.yaml` of its own.
+        Path or URI, where the data folder holds no `catalogue.yaml` of its own.
     dry_run
         Only count what would be cut, try a few tiles for size and time, and write nothing.
     """
     from components.tiler.forecast import forecast_tiles
     from components.tiler.run import cut_tiles
+    from eartheye.contracts import read_catalogue
     from eartheye.store import Folder
 
-    given = str(data), catalogue_of(data, catalogue), Folder(sites) if sites else None, config, Folder(tiles)
+    given = data, read_catalogue(catalogue_of(data, catalogue)), Folder(sites) if sites else None, config, Folder(tiles)
     if dry_run:
         forecasts.say(forecasts.of_tiles(forecast_tiles(*given)), tiles)
         return

@@ -1,6 +1,5 @@
 """Commands that make, judge and move models."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,7 +10,7 @@ from components.finetuner.config import FinetuneConfig
 from components.pretrainer.config import PretrainConfig
 from eartheye.wording import counted
 from services.cli import forecasts
-from services.cli.inputs import Version
+from services.cli.inputs import LocalPath, Version
 
 
 def pretrain(
@@ -190,7 +189,7 @@ def deploy(serving: str, name: str, version: Version) -> None:
     print(f"{name} version {version} on {deployed.server}: largest difference on the golden tile {deployed.difference:.4f}")
 
 
-def predict(model: str, scene: str, output: Path, *, bands: tuple[str, ...] | None = None, crs: str | None = None) -> None:
+def predict(model: str, scene: str, output: LocalPath, *, bands: tuple[str, ...] | None = None, crs: str | None = None) -> None:
     """Map a scene here, in this process and in one pass.
 
     Examples: `eartheye predict runs/landcover-serving scene.tif map.tif`; `eartheye predict models:/landcover@champion scene.tif map.tif

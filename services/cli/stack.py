@@ -9,11 +9,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from services.cli.inputs import LocalPath
+
 stack = App(name="stack", help="Start, look after and end the local servers: PostgreSQL, MinIO, Kafka, MLflow, Triton.")
 NOT_RUNNING = 3
 """Exit code that tools which look after servers have for one that does not run. Source: Linux Standard Base, "Init Script Actions"."""
 
-Folder = Annotated[Path, Parameter(name="--folder")]
+Folder = Annotated[LocalPath, Parameter(name="--folder")]
 
 
 @stack.command

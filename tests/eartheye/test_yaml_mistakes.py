@@ -26,7 +26,7 @@ def test_the_place_and_the_reason_are_told_in_one_line(data, told, tmp_path):
 
 
 def test_a_folder_in_the_place_of_the_file_is_told(tmp_path):
-    with pytest.raises(InvalidCatalogue, match=r"cannot be read \(Is a directory\): give a file of YAML"):
+    with pytest.raises(InvalidCatalogue, match="is missing, or no file: describe the data folder there"):
         read_catalogue(tmp_path)
     with pytest.raises(InvalidConfig, match=r"cannot be read \(Is a directory\): give a file of YAML"):
         read_chain(tmp_path)
