@@ -1,6 +1,7 @@
 """From a class map to polygons, block by block, with what one pass over the whole map would give."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from rasterio.features import shapes
 
+from eartheye.blocks.block_grid import cut_blocks
 from eartheye.blocks.rings import drop_collinear, first_pixels
 from eartheye.blocks.seams import Seams
 from eartheye.blocks.window import Window
@@ -18,6 +20,10 @@ from eartheye.errors import MissingCrs
 
 ReadClasses = Callable[[Window], NDArray[np.uint8]]
 """Returns (H, W) class values of a window, 0 for no data."""
+PART_PX = 2048
+"""Side of what is vectorised at once: noise has an area every 30 pixels, and each takes more than a kilobyte while it is made."""
+GROUP = 2**16
+"""Polygons that are handed out together, and are a row group of a file. Default: that of GDAL's Parquet driver."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +36,49 @@ class Polygons:
     """(N,) `shapely.Polygon`, without vertices on straight lines."""
 
 
-def polygonise(read: ReadClasses, blocks: Iterable[Window], transform: Affine) -> Polygons:
+def polygonise(read: ReadClasses, blocks: Iterable[Window], transform: Affine) -> Iterator[Polygons]:
     """Turn every 4-connected area of one class into a polygon along the edges of its pixels.
 
-    Blocks are vectorised one at a time; pieces that meet at a border are merged in whole pixels, so that the polygons are exactly those
-    of one pass, whatever the blocks.
+    Blocks are vectorised part by part; pieces that meet at a border are merged in whole pixels, so that the polygons are exactly those
+    of one pass, whatever the blocks. In memory are only a part, a group and the areas that the blocks to come may add to.
 
     Args:
         read: reads the class map.
         blocks: windows that cover the map once, as those of `cut_blocks`: where two meet they share a whole side.
         transform: from pixels to the reference system.
+
+    Yields:
+        Groups of `GROUP` polygons or more as they are complete; the last one has what is left, and that may be nothing.
     """
+    group, count = [(np.empty(0, np.uint8), np.empty(0, object))], 0
+    for complete in _complete(read, blocks):
+        group.append(complete)
+        count += len(complete[0])
+        if count >= GROUP:
+            yield _in_order(group, transform)
+            group, count = group[:1], 0
+    yield _in_order(group, transform)
+
+
+def _complete(read: ReadClasses, blocks: Iterable[Window]) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any]]]:
+    """Yield class values and polygons, in pixels of the whole map, that no block to come adds to."""
     seams = Seams()
-    values, whole = [np.empty(0, np.uint8)], [np.empty(0, object)]
-    for block in blocks:
-        value, geometry = vectorise(read(block), block)
-        inner = seams.take(value, geometry, block)
-        values.append(value[inner])
-        whole.append(geometry[inner])
-    merged_value, merged = seams.merge()
-    value, geometry = np.concatenate([*values, merged_value]), np.concatenate([*whole, merged])
+    for block in sorted(blocks, key=lambda block: (block.row, block.column)):
+        yield seams.release(block.row)
+        classes = read(block)
+        for _, part in cut_blocks(block, PART_PX, (1, 1)):
+            rows, columns = (
+                slice(part.row - block.row, part.bottom - block.row),
+                slice(part.column - block.column, part.right - block.column),
+            )
+            value, geometry = vectorise(classes[rows, columns], part)
+            inner = seams.take(value, geometry, part)
+            yield value[inner], geometry[inner]
+    yield seams.release(math.inf)
+
+
+def _in_order(group: list[tuple[NDArray[np.uint8], NDArray[Any]]], transform: Affine) -> Polygons:
+    value, geometry = (np.concatenate(parts) for parts in zip(*group, strict=True))
     geometry = shapely.normalize(drop_collinear(geometry))
     order = np.lexsort(first_pixels(geometry))
     return Polygons(value[order], shapely.transform(geometry[order], lambda xy: _place(xy, transform)))

@@ -19,6 +19,10 @@ class Side(NamedTuple):
     start: int
     """Where it begins along the other axis."""
 
+    def last_row(self, length: int) -> int:
+        """Return the last row in which a block to come may share it."""
+        return self.start + length - 1 if self.axis == 0 else self.line
+
 
 class Seams:
     """Pieces that touch the border of their block, and which of them belong together."""
@@ -52,14 +56,21 @@ class Seams:
             self._stitch(axis, line, block, vertices.astype(np.int64), piece + first)
         return inner
 
-    def merge(self) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-        """Return class values and polygons of the areas whose pieces were taken."""
-        roots = np.array([self._root(piece) for piece in range(len(self._pieces))], np.int64)
-        order = np.argsort(roots, kind="stable")
-        groups = np.split(np.array(self._pieces, object)[order], np.flatnonzero(np.diff(roots[order])) + 1) if len(roots) else []
-        merged = np.empty(len(groups), object)
-        merged[:] = [group[0] if len(group) == 1 else shapely.union_all(group) for group in groups]
-        return np.array(self._values, np.uint8)[np.unique(roots)], merged
+    def release(self, row: float) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        """Return class values and polygons of the areas that no block to come adds to, and keep the others.
+
+        Args:
+            row: first one of the block to come, above which none follows; infinite after the last.
+        """
+        self._open = {side: along for side, along in self._open.items() if side.last_row(len(along)) >= row}
+        values, pieces = np.array(self._values, np.uint8), np.array(self._pieces, object)
+        roots = np.array([self._root(piece) for piece in range(len(pieces))], np.int64)
+        touching = np.unique(np.concatenate([np.empty(0, np.int64), *self._open.values()]))
+        stays = np.isin(roots, roots[touching[touching >= 0]])
+        number = np.append(np.cumsum(stays) - 1, -1)  # of a piece among those that stay; no piece, -1, stays none
+        self._values, self._pieces, self._parent = values[stays].tolist(), pieces[stays].tolist(), number[roots[stays]].tolist()
+        self._open = {side: number[along] for side, along in self._open.items()}
+        return values[np.unique(roots[~stays])], _merge(pieces[~stays], roots[~stays])
 
     def _stitch(self, axis: int, line: int, block: Window, vertices: NDArray[np.int64], piece: NDArray[np.int64]) -> None:
         """Join the pieces along a side with those of the block beyond, or keep them until that block comes."""
@@ -84,3 +95,12 @@ class Seams:
             self._parent[piece] = self._parent[self._parent[piece]]
             piece = self._parent[piece]
         return piece
+
+
+def _merge(pieces: NDArray[Any], roots: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the polygons of pieces that belong together, in the order of their roots."""
+    order = np.argsort(roots, kind="stable")
+    groups = np.split(pieces[order], np.flatnonzero(np.diff(roots[order])) + 1) if len(roots) else []
+    merged = np.empty(len(groups), object)
+    merged[:] = [group[0] if len(group) == 1 else shapely.union_all(group) for group in groups]
+    return merged

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -26,6 +27,10 @@ from services.schema.migrate import require_schema
 
 log = get_logger(__name__)
 GROUP = "eartheye.assembler"
+
+
+class Unwanted(Exception):
+    """A job no longer waits for the map that is being built for it."""
 
 
 class Assembler:
@@ -87,12 +92,26 @@ class Assembler:
                     clear_blocks(self._engine, plan.plan)
                     return "failed"
                 with ASSEMBLY_SECONDS.time():
-                    build_map(request, plan, blocks, earlier, made_from, folder)
+                    build_map(request, plan, blocks, earlier, made_from, folder, partial(self._check, job.job, plan.plan))
             return self._end(job.job, "done")
+        except Unwanted:
+            log.info("a map that nobody waits for any more is left unfinished", job=job.job)
+            return "cancelled"
         except (StoreUnavailable, BusUnavailable):
             raise
         except UserError as error:
             return self._end(job.job, "failed", str(error))
+
+    def _check(self, name: str, plan: str) -> None:
+        """Let nobody wait for the map of a job that was cancelled meanwhile.
+
+        Raises:
+            Unwanted: the job no longer waits for the map of a plan.
+        """
+        with Session(self._engine) as session:
+            waits = select(Job.job).where(Job.job == name, Job.plan == plan, Job.state == "assembling")
+            if session.scalar(waits) is None:
+                raise Unwanted
 
     def _end(self, name: str, state: str, reason: str | None = None) -> str:
         with Session(self._engine) as session, session.begin():

@@ -1,6 +1,6 @@
 """The folder of a map: COG, polygons, STAC item, and the manifest last."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from affine import Affine
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window as RasterWindow
 
-from eartheye.blocks import Window
+from eartheye.blocks import Polygons, Window, polygonise
 from eartheye.contracts import Map, ServingPackage
 from eartheye.contracts.messages import JobRequest
 from eartheye.raster import CogSpec, open_scene, write_cog
@@ -24,7 +24,13 @@ RASTER, POLYGONS, ITEM = "map.tif", "polygons.parquet", "item.json"
 
 
 def build_map(
-    request: JobRequest, plan: Plan, blocks: Sequence[Block], earlier: tuple[Folder, Bulk] | None, made_from: str, folder: Folder
+    request: JobRequest,
+    plan: Plan,
+    blocks: Sequence[Block],
+    earlier: tuple[Folder, Bulk] | None,
+    made_from: str,
+    folder: Folder,
+    check: Callable[[], None],
 ) -> Map:
     """Build a map from its blocks; its files hold no time and no name of a job, so that the same plan makes the same bytes.
 
@@ -34,7 +40,8 @@ def build_map(
         blocks: all blocks of the plan, done or empty.
         earlier: folder and raster of another map of the plan; None where the blocks are there.
         made_from: digest of plan and options.
-        folder: where the map goes.
+        folder: where the map goes; nothing is there before all of it was made.
+        check: called between pieces of the work; what it raises ends it.
 
     Raises:
         StoreFull: there is no room for it.
@@ -44,6 +51,7 @@ def build_map(
     rasters = {_inside(block.window, plan.area): Bulk.model_validate(block.raster) for block in blocks if block.raster}
 
     def read(window: Window) -> NDArray[np.uint8]:
+        check()
         return read_raster(*earlier, RasterWindow(*window)) if earlier else read_raster(work, rasters[window])
 
     crs, transform = _grid(plan)
@@ -60,10 +68,10 @@ def build_map(
     )
     with scratch_folder() as scratch, told_as({str(scratch): "$TMPDIR"}):
         write_cog(scratch / RASTER, ((RasterWindow(*window), read(window)[None]) for window in rasters), spec)
-        raster = folder.upload(RASTER, scratch / RASTER)
-    with folder.create(POLYGONS) as file:
-        write_polygons(file, read, rasters, transform, crs, package.classes, request.min_area_m2)
-    polygons = folder.bulk(POLYGONS)
+        with folder.create(POLYGONS) as file:
+            groups = _checked(polygonise(read, rasters, transform), check)
+            write_polygons(file, groups, crs, package.classes, request.min_area_m2)
+        raster, polygons = folder.upload(RASTER, scratch / RASTER), folder.bulk(POLYGONS)
     properties: dict[str, str | int] = {
         "eartheye:model": plan.model,
         "eartheye:model_version": plan.model_version,
@@ -89,6 +97,12 @@ def build_map(
         licence=package.licence,
         attribution=package.attribution,
     ).finish(folder)
+
+
+def _checked(groups: Iterable[Polygons], check: Callable[[], None]) -> Iterator[Polygons]:
+    for group in groups:
+        check()
+        yield group
 
 
 def _grid(plan: Plan) -> tuple[CRS, Affine]:

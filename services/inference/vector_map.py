@@ -1,50 +1,50 @@
 """The polygons of a map as GeoParquet."""
 
+import io
 from collections.abc import Iterable
 from typing import BinaryIO
 
 import geopandas as gpd
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pyproj
-from affine import Affine
+import shapely
 from rasterio.crs import CRS
 
-from eartheye.blocks import ReadClasses, Window, geodesic_area_m2, polygonise
+from eartheye.blocks import Polygons, geodesic_area_m2
 from eartheye.contracts import ClassSpec
 
+COLUMNS = pa.schema([("class", pa.uint8()), ("name", pa.string()), ("area_m2", pa.float64()), ("geometry", pa.binary())])
 
-def write_polygons(
-    file: BinaryIO,
-    read: ReadClasses,
-    blocks: Iterable[Window],
-    transform: Affine,
-    crs: CRS,
-    classes: tuple[ClassSpec, ...],
-    min_area_m2: float,
-) -> int:
-    """Write the areas of a class map as polygons, in the order of their first pixels.
+
+def write_polygons(file: BinaryIO, groups: Iterable[Polygons], crs: CRS, classes: tuple[ClassSpec, ...], min_area_m2: float) -> None:
+    """Write polygons as they come, each group as a row group of its own.
 
     Args:
         file: takes them.
-        read: reads the class map.
-        blocks: windows that cover it, as those of `cut_blocks`.
-        transform: from the pixels of the windows to `crs`.
+        groups: those of a map, in `crs`.
         crs: of the map.
         classes: name the values.
         min_area_m2: smaller polygons are left out.
-
-    Returns:
-        How many there are.
     """
-    found = polygonise(read, blocks, transform)
     full = pyproj.CRS.from_wkt(crs.to_wkt())
-    area_m2 = geodesic_area_m2(found.geometry, full)
-    kept = area_m2 >= min_area_m2
     names = {spec.value: spec.name for spec in classes}
-    table = gpd.GeoDataFrame(
-        {"class": found.value[kept], "name": np.array([names[value] for value in found.value[kept]], object), "area_m2": area_m2[kept]},
-        geometry=found.geometry[kept],
-        crs=full,
-    )
-    table.to_parquet(file, index=False, compression="zstd")
-    return len(table)
+    extents: list[shapely.Polygon] = []
+    with pq.ParquetWriter(file, COLUMNS, compression="zstd") as writer:
+        for group in groups:
+            area_m2 = geodesic_area_m2(group.geometry, full)
+            kept = area_m2 >= min_area_m2
+            if not kept.any():
+                continue
+            value, geometry = group.value[kept], group.geometry[kept]
+            columns = [value, [names[number] for number in value], area_m2[kept], shapely.to_wkb(geometry)]
+            writer.write_table(pa.table(columns, COLUMNS))
+            extents.append(shapely.box(*shapely.total_bounds(geometry)))
+        writer.add_key_value_metadata({"geo": _describe(gpd.GeoSeries(extents, crs=full))})
+
+
+def _describe(extents: gpd.GeoSeries) -> bytes:
+    """Return the `geo` entry of a GeoParquet file, as geopandas words it for polygons around the groups: reference system, kind, extent."""
+    file = io.BytesIO()
+    gpd.GeoDataFrame(geometry=extents).to_parquet(file)
+    return pq.read_schema(file).metadata[b"geo"]

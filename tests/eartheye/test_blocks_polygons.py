@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS, Transformer
 
-from eartheye.blocks import Window, cut_blocks, geodesic_area_m2, polygonise
+from eartheye.blocks import Polygons, Window, cut_blocks, geodesic_area_m2, polygonise, polygons
 from eartheye.errors import MissingCrs
 
 PIXELS = Affine.identity()
@@ -23,6 +23,12 @@ def read(classes):
     return lambda window: classes[window.row : window.bottom, window.column : window.right]
 
 
+def polygonised(classes, blocks, transform=PIXELS):
+    """Polygons of all groups."""
+    groups = list(polygonise(read(classes), blocks, transform))
+    return Polygons(np.concatenate([group.value for group in groups]), np.concatenate([group.geometry for group in groups]))
+
+
 def in_one_pass(classes):
     """Polygons as GDAL makes them, by class value and in a form that can be compared."""
     areas = rasterio.features.shapes(classes, mask=classes > 0, connectivity=4)
@@ -34,7 +40,7 @@ def in_one_pass(classes):
 def test_blocks_of_any_size_give_the_polygons_of_one_pass(height, width, block_px, seed, share):
     random = np.random.default_rng(seed)
     classes = np.where(random.random((height, width)) < share, 1, random.integers(0, 4, (height, width))).astype(np.uint8)
-    found = polygonise(read(classes), blocks_of(classes, block_px), PIXELS)
+    found = polygonised(classes, blocks_of(classes, block_px))
     assert sorted(zip(found.value.tolist(), shapely.to_wkb(shapely.normalize(found.geometry)), strict=True)) == in_one_pass(classes)
     assert shapely.is_valid(found.geometry).all()
 
@@ -43,17 +49,45 @@ def test_blocks_of_any_size_give_the_polygons_of_one_pass(height, width, block_p
 def test_order_and_vertices_do_not_depend_on_the_blocks(block_px):
     classes = np.random.default_rng(5).integers(0, 3, (30, 41)).astype(np.uint8)
     transform = Affine(0.31, 0.02, 500_000.7, 0.03, -0.29, 4_000_000.1)
-    whole = polygonise(read(classes), blocks_of(classes, 1000), transform)
-    blocked = polygonise(read(classes), blocks_of(classes, block_px), transform)
+    whole = polygonised(classes, blocks_of(classes, 1000), transform)
+    blocked = polygonised(classes, blocks_of(classes, block_px), transform)
     assert blocked.value.tolist() == whole.value.tolist()
     assert shapely.to_wkb(blocked.geometry).tolist() == shapely.to_wkb(whole.geometry).tolist()
+
+
+@pytest.mark.parametrize("arranged", [list, reversed, lambda blocks: [block for block in blocks if block != Window(17, 17, 17, 17)]])
+def test_groups_of_parts_of_blocks_in_any_order_give_the_polygons_of_one_pass(arranged, monkeypatch):
+    classes = np.random.default_rng(2).integers(0, 3, (60, 45)).astype(np.uint8)
+    classes[17:34, 17:34] = 0  # an empty block need not be among them
+    monkeypatch.setattr(polygons, "PART_PX", 6)
+    monkeypatch.setattr(polygons, "GROUP", 50)
+    groups = list(polygonise(read(classes), arranged(blocks_of(classes, 17)), PIXELS))
+    found = sorted((value, area.wkb) for group in groups for value, area in zip(group.value.tolist(), group.geometry, strict=True))
+    assert found == in_one_pass(classes)
+    assert min(len(group.value) for group in groups[:-1]) >= 50
+
+
+def test_an_area_is_handed_out_when_nothing_to_come_adds_to_it(monkeypatch):
+    classes = np.zeros((40, 20), np.uint8)
+    classes[2:14, 4:16] = 1  # in four blocks
+    classes[8:40, 18] = 2  # to the last row
+    classes[35, 3] = 3
+    monkeypatch.setattr(polygons, "GROUP", 1)
+    seen = []
+
+    def noting(window):
+        seen.append(window.row)
+        return read(classes)(window)
+
+    handed_out = [(group.value.tolist(), seen[-1]) for group in polygonise(noting, blocks_of(classes, 10), PIXELS)]
+    assert handed_out == [([1], 10), ([3], 30), ([2], 30), ([], 30)]
 
 
 def test_a_ring_road_through_many_blocks_is_one_polygon_with_a_hole():
     classes = np.zeros((100, 100), np.uint8)
     classes[10:90, 10:90] = 7
     classes[20:80, 20:80] = 0
-    found = polygonise(read(classes), blocks_of(classes, 16), Affine.translation(5, 3))
+    found = polygonised(classes, blocks_of(classes, 16), Affine.translation(5, 3))
     outer = shapely.box(15, 13, 95, 93)
     assert found.value.tolist() == [7]
     assert found.geometry[0].equals(outer - shapely.box(25, 23, 85, 83))
@@ -62,12 +96,12 @@ def test_a_ring_road_through_many_blocks_is_one_polygon_with_a_hole():
 
 def test_areas_that_meet_at_a_corner_of_blocks_stay_apart():
     classes = np.array([[1, 0], [0, 1]], np.uint8)
-    assert len(polygonise(read(classes), blocks_of(classes, 1), PIXELS).geometry) == 2
+    assert len(polygonised(classes, blocks_of(classes, 1), PIXELS).geometry) == 2
 
 
 def test_a_map_without_classes_has_no_polygons():
     classes = np.zeros((20, 20), np.uint8)
-    found = polygonise(read(classes), blocks_of(classes, 8), PIXELS)
+    found = polygonised(classes, blocks_of(classes, 8))
     assert (len(found.value), len(found.geometry)) == (0, 0)
 
 

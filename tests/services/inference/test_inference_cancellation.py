@@ -2,15 +2,16 @@
 
 import threading
 
+import pytest
 from sqlalchemy import text
 
 from eartheye.bus import Bus
-from eartheye.contracts.messages import JobCommand
+from eartheye.contracts.messages import Assembly, JobCommand
 from eartheye.database import connect
 from eartheye.store import Folder
-from services.inference import planner
+from services.inference import map_folder, planner
 from services.inference.config import PlannerConfig
-from services.inference.outcomes import hold_work, is_held, release_work
+from services.inference.outcomes import hold_work, is_held, read_raster, release_work
 from services.schema.migrate import upgrade
 from tests.services.inference.by_hand import ByHand
 from tests.waiting import LIMIT_S, wait_until
@@ -51,3 +52,28 @@ def test_a_cancellation_cut_off_before_the_table_knew_of_it_holds_up_no_job_for_
         hold_work(Folder(task.work))
         by_hand.worker.handle(task)  # passed over
         assert by_hand.finish("cut-off").state == "done"
+
+
+@pytest.mark.parametrize("read_before", [3, 14])  # of eleven blocks, first for the raster and then for the polygons
+def test_a_job_cancelled_while_its_map_is_built_keeps_the_assembler_no_longer_and_leaves_nothing(read_before, own_place, monkeypatch):
+    reads = []
+    with Bus(own_place.settings) as bus:
+        by_hand = ByHand(own_place, bus)
+        by_hand.ask(own_place.request("late"))
+        assembly = Assembly(job="late", plan=by_hand.sent()[0].plan)
+        by_hand.finish_blocks("late")
+
+        def cancel_and_read(*raster: object) -> object:
+            reads.append(raster)
+            if len(reads) == read_before:
+                by_hand.planner.handle(JobCommand(job="late", command="cancel"))
+            return read_raster(*raster)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(map_folder, "read_raster", cancel_and_read)
+            by_hand.assembler.handle(assembly)
+        assert by_hand.result("late").state == "cancelled"
+        assert len(reads) == read_before
+        assert list(Folder(own_place.root / "maps" / "late").list()) == []
+        by_hand.ask(JobCommand(job="late", command="redrive"))
+        assert by_hand.finish("late").state == "done"

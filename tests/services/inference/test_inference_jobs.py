@@ -76,7 +76,7 @@ def test_the_map_is_a_valid_cog(folder):
 def test_the_polygons_are_those_of_one_pass_with_names_and_areas(folder, place):
     table = gpd.read_parquet(folder.local(Map.read(folder).polygons))
     classes = place.one_pass()
-    whole = polygonise(lambda _: classes, [Window(0, 0, 200, 140)], GRID)
+    [whole] = polygonise(lambda _: classes, [Window(0, 0, 200, 140)], GRID)
     assert table["class"].tolist() == whole.value.tolist()
     assert shapely.to_wkb(table.geometry.to_numpy()).tolist() == shapely.to_wkb(whole.geometry).tolist()
     assert table.crs.to_epsg() == 32633
