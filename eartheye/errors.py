@@ -47,6 +47,10 @@ class StoreUnavailable(Outage):
     """The object store does not answer, or refuses the credentials."""
 
 
+class CredentialsRefused(StoreUnavailable):
+    """The object store answers, and refuses the credentials: it will go on to, until they are set anew here or there."""
+
+
 class FolderRefused(UserError):
     """A folder of a store cannot be used: its bucket is not there, or this user has no access to it.
 

@@ -11,7 +11,7 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 
-from eartheye.errors import FolderRefused, InvalidSettings, StoreFull, StoreUnavailable, UserError
+from eartheye.errors import CredentialsRefused, FolderRefused, InvalidSettings, StoreFull, StoreUnavailable, UserError
 from eartheye.settings import Settings
 from eartheye.store.patience import Patience, patience
 
@@ -35,7 +35,7 @@ def ask(settings: Settings, bucket: str, request: Callable[[Minio], Answer]) -> 
         request: called with the client of this process.
 
     Raises:
-        StoreUnavailable: no answer, wrong credentials, or not an S3 server.
+        StoreUnavailable: no answer, or not an S3 server; CredentialsRefused: wrong credentials.
         FolderRefused: no such bucket, or no access to it.
         StoreFull: the server has no room left.
     """
@@ -96,7 +96,7 @@ def _explain(error: MinioException | HTTPError, endpoint: str, bucket: str) -> U
     """Return the error to raise: what the user can mend, or the fault itself."""
     if isinstance(error, S3Error):
         if error.code in WRONG_CREDENTIALS:
-            return StoreUnavailable(
+            return CredentialsRefused(
                 f"the object store {endpoint} refuses the credentials ({error.code}): set EARTHEYE_S3_ACCESS_KEY and EARTHEYE_S3_SECRET_KEY"
             )
         if error.code == "AccessDenied":

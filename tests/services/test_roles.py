@@ -107,6 +107,18 @@ def test_a_taken_port_ends_all_services_with_a_word_and_no_key_is_wasted(environ
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("role", ["worker", "all"])
+def test_a_role_whose_object_store_refuses_its_credentials_ends_with_a_word(role, environment, s3_bucket):
+    wrong = {name: value for name, value in os.environ.items() if name.startswith("EARTHEYE_S3")} | {
+        "EARTHEYE_S3_SECRET_KEY": "not the one"
+    }
+    more = wrong | {"EARTHEYE_JOB_WORK": f"{s3_bucket}/work", "EARTHEYE_ADMIN_PORT": str(free_port())}
+    done = subprocess.run([*EARTHEYE, "serve", role], env=environment | more, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert done.returncode == 2
+    assert "refuses the credentials" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.server
 def test_topics_are_created(environment):
     done = subprocess.run([*EARTHEYE, "topics"], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == list(TOPICS)
