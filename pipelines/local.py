@@ -9,20 +9,21 @@ from typing import TextIO
 
 from kfp import local
 
+from eartheye.store import open_store
 from pipelines.config import ChainConfig
 from pipelines.course import Course
 from pipelines.imagery_to_map import imagery_to_map
 from pipelines.roots import check_root
 
 
-def run_here(chain: ChainConfig, data: Path, catalogue: Path, root: str) -> None:
+def run_here(chain: ChainConfig, data: str, catalogue: str, root: str) -> None:
     """Run the pipeline to its end; steps that are done already return at once.
 
     Args:
         chain: configuration of every step.
-        data: data folder.
-        catalogue: its catalogue.
-        root: folder that takes the steps' folders.
+        data: path or URI of the data folder.
+        catalogue: that of its catalogue.
+        root: that of the folder that takes the steps' folders.
 
     Raises:
         InvalidSettings: the servers of the settings cannot use the root.
@@ -31,15 +32,15 @@ def run_here(chain: ChainConfig, data: Path, catalogue: Path, root: str) -> None
     """
     check_root(root)
     warnings.filterwarnings("ignore", message="You may be attemping to run a task that uses custom", category=RuntimeWarning)
-    where = Path(root).resolve() / "kfp" if "://" not in root else Path("runs/kfp").resolve()
+    data, catalogue, root = (open_store(uri).root for uri in (data, catalogue, root))  # a step may work in another folder
+    where = Path("runs" if root.startswith("s3://") else root).resolve() / "kfp"
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(where), raise_on_error=True)
-    absolute = root if "://" in root else str(Path(root).resolve())
     alone = chain.model_copy(update={"tiling_pods": 1})  # one process keeps the cores of this machine busy
     given = alone.model_dump(mode="json", exclude_defaults=True)
     course = Course("its output stands above")
     try:
         with redirect_stdout(Overheard(sys.stdout, course)):
-            imagery_to_map(data=str(data.resolve()), catalogue=str(catalogue.resolve()), chain=given, root=absolute)
+            imagery_to_map(data=data, catalogue=catalogue, chain=given, root=root)
     except RuntimeError:
         if course.failure is None:
             raise

@@ -12,12 +12,12 @@ def configuration(chain: dict, data: str, catalogue: str, root: str) -> NamedTup
     "Steps", [("sites", str), ("tiler", dict), ("tiling_pods", int), ("curator", dict), ("pretrainer", dict), ("evaluator", dict)]
 ):
     """Check the whole chain's configuration before anything runs; returns that of each step that runs once, and the folder of the sites."""
-    from pathlib import Path
     from typing import NamedTuple
 
     from eartheye.contracts import read_catalogue
     from pipelines.config import ChainConfig
     from pipelines.fit import check_labels, check_scenes
+    from pipelines.roots import check_root
 
     class Steps(NamedTuple):
         sites: str
@@ -27,8 +27,9 @@ def configuration(chain: dict, data: str, catalogue: str, root: str) -> NamedTup
         pretrainer: dict
         evaluator: dict
 
+    check_root(root)
     checked = ChainConfig.model_validate(chain)
-    check_labels(checked, read_catalogue(Path(catalogue)))
+    check_labels(checked, read_catalogue(catalogue))
     check_scenes(checked, data)
     return Steps(checked.sites(root), **checked.of_steps(), tiling_pods=checked.tiling_pods)
 

@@ -104,6 +104,12 @@ def test_a_user_error_is_one_line_and_exit_code_2(arguments, words, tmp_path, mo
         (("map", "--job", "a", "--scene", "s", "--model", "m", "--output", "o", "--timeout-s", "nan"), "Must be <= 2592000"),
         (("tile", "data", "tiles", "--chip-px", "99999"), "--chip-px 99999: it should be less than or equal to 8192"),
         (("curate", "tiles", "curated", "--seed", "-1"), "--seed -1: it should be greater than or equal to 0"),
+        (("world", "create", "s3://data/world"), "for DIRECTORY. give a path of this machine, without s3://"),
+        (("demo", "--data", "s3://data/world"), "for --data. give a path of this machine, without s3://"),
+        (("demo", "--run", "s3://runs/mine"), "for --run. give a path of this machine, without s3://"),
+        (("predict", "m", "s3://data/a.tif", "s3://maps/a.tif"), "for OUTPUT. give a path of this machine, without s3://"),
+        (("pipeline", "compile", "s3://a/b.yaml"), "for OUTPUT. give a path of this machine, without s3://"),
+        (("stack", "status", "--folder", "s3://a/b"), "for --folder. give a path of this machine, without s3://"),
         (("world", "create", "w", "--size-km", "wide"), 'unable to convert "wide" into float; see eartheye world create --help'),
     ],
 )

@@ -8,14 +8,12 @@ from eartheye.images import DATA_IMAGE
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
 def aggregator(data: str, catalogue: str, config: dict, cells: str) -> str:
     """Describe the cells of the equal-area grid by land cover, elevation and region; returns the folder of the cells."""
-    from pathlib import Path
-
     from components.sampler.config import CellsConfig
     from components.sampler.run import aggregate_cells
     from eartheye.contracts import read_catalogue
     from eartheye.store import Folder
 
-    aggregate_cells(data, read_catalogue(Path(catalogue)), CellsConfig.model_validate(config), Folder(cells))
+    aggregate_cells(data, read_catalogue(catalogue), CellsConfig.model_validate(config), Folder(cells))
     return cells
 
 

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from services.cli.inputs import LocalPath
+
 
 def demo(
     *,
-    data: Path | None = None,
-    catalogue: Path | None = None,
-    chain: Path | None = None,
-    run: Path | None = None,
+    data: LocalPath | None = None,
+    catalogue: LocalPath | None = None,
+    chain: LocalPath | None = None,
+    run: LocalPath | None = None,
     size_km: float = 8.0,
     seed: int = 0,
     stack: bool = False,
@@ -24,7 +26,7 @@ def demo(
     Parameters
     ----------
     data
-        Data folder with a `catalogue.yaml` (docs/catalogue.md), or with the layout of the public samples.
+        Data folder of this machine, with a `catalogue.yaml` (docs/catalogue.md), or with the layout of the public samples.
     catalogue
         Catalogue of a data folder that holds none.
     chain

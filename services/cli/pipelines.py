@@ -1,14 +1,14 @@
 """Commands around the pipeline: compile it, run it here, submit it to Kubeflow."""
 
-from pathlib import Path
-
 from cyclopts import App
+
+from services.cli.inputs import LocalPath, catalogue_of
 
 pipeline = App(name="pipeline", help="Compile, run here or submit the chain.")
 
 
 @pipeline.command(name="compile")
-def compile_(output: Path) -> None:
+def compile_(output: LocalPath) -> None:
     """Compile the pipeline to IR YAML, and to Kubernetes-native manifests beside it.
 
     Example: `eartheye pipeline compile manifests/pipelines/imagery-to-map.yaml`
@@ -25,7 +25,7 @@ def compile_(output: Path) -> None:
 
 
 @pipeline.command
-def run(chain: Path, data: Path, root: str, *, catalogue: Path | None = None) -> None:
+def run(chain: LocalPath, data: str, root: str, *, catalogue: str | None = None) -> None:
     """Run the pipeline here, a step at a time, each in a process of its own.
 
     Example: `eartheye pipeline run chain.yaml runs/world runs/mine`
@@ -35,20 +35,20 @@ def run(chain: Path, data: Path, root: str, *, catalogue: Path | None = None) ->
     chain
         YAML file with the configuration of every step.
     data
-        Data folder.
+        Path or URI of the data folder.
     root
         Folder that takes the steps' folders.
     catalogue
-        Where the data folder holds no `catalogue.yaml` of its own.
+        Path or URI, where the data folder holds no `catalogue.yaml` of its own.
     """
     from pipelines.config import read_chain
     from pipelines.local import run_here
 
-    run_here(read_chain(chain), data, catalogue or data / "catalogue.yaml", root)
+    run_here(read_chain(chain), data, catalogue_of(data, catalogue), root)
 
 
 @pipeline.command
-def submit(chain: Path, data: str, root: str, *, catalogue: str, endpoint: str) -> None:
+def submit(chain: LocalPath, data: str, root: str, *, catalogue: str, endpoint: str) -> None:
     """Submit the pipeline to Kubeflow Pipelines.
 
     Example: `eartheye pipeline submit chain.yaml s3://data/world s3://runs/mine --catalogue s3://data/world/catalogue.yaml

@@ -1,14 +1,14 @@
 """The command that makes a synthetic world."""
 
-from pathlib import Path
-
 from cyclopts import App
+
+from services.cli.inputs import LocalPath
 
 world = App(name="world", help="Make a small synthetic world to try things on.")
 
 
 @world.command
-def create(directory: Path, *, seed: int = 0, size_km: float = 8.0) -> None:
+def create(directory: LocalPath, *, seed: int = 0, size_km: float = 8.0) -> None:
     """Make a world: land cover, terrain, regions, four quarterly mosaics, a later date, and the truth of all of it.
 
     The same seed and size make the same pixels. A few inputs are flawed on purpose: missing data, a cloud, a corrupt file.

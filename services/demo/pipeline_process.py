@@ -30,7 +30,7 @@ def main() -> None:
     chain, data, catalogue, root, parent = sys.argv[1:]
     threading.Thread(target=end_with, args=(int(parent),), daemon=True).start()
     configure_logs()
-    run_here(read_chain(Path(chain)), Path(data), Path(catalogue), root)
+    run_here(read_chain(Path(chain)), data, catalogue, root)
 
 
 if __name__ == "__main__":

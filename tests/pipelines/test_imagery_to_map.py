@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eartheye.errors import InvalidConfig
+from eartheye.errors import InvalidConfig, UserError
 from pipelines.compiled import compile_pipeline
 from pipelines.config import ChainConfig, read_chain
 
@@ -43,6 +43,15 @@ def test_the_kubernetes_manifests_hold_a_pipeline_and_its_version(compiled):
     documents = list(yaml.safe_load_all(compiled[1].read_text()))
     assert [document["kind"] for document in documents] == ["Pipeline", "PipelineVersion"]
     assert steps_of(documents[1]) >= STEPS
+
+
+@pytest.mark.parametrize("name", ["x.json", "x", "file/x.yaml", "folder.yaml", "/proc/folder/x.yaml"])
+def test_a_file_that_cannot_hold_the_compiled_pipeline_is_refused_and_left_out(name, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(UserError, match=r"(let it end in \.yaml|cannot be written \(.*\): choose another folder or name)$"):
+        compile_pipeline(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.yaml"]
 
 
 def test_steps_with_side_effects_are_never_cached(definition):
