@@ -22,7 +22,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from eartheye.errors import CorruptBulk, MissingBulk
-from eartheye.store import Bulk, Folder
+from eartheye.store import Bulk, Folder, object_at
 
 ODD_NAMES = [
     " leading space",
@@ -85,6 +85,10 @@ class TestContract:
         put(folder, "a/b/c.bin", b"content")
         assert folder.read("a/b/c.bin") == b"content"
         assert folder.exists("a/b/c.bin")
+
+    def test_an_object_is_found_by_its_own_uri(self, folder):
+        put(folder, "a/b.bin", b"content")
+        assert object_at(f"{folder.root}/a/b.bin") == (folder / "a", "b.bin")
 
     def test_an_empty_object_is_an_object(self, folder):
         put(folder, "empty", b"")

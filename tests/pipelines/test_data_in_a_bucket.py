@@ -78,12 +78,15 @@ def test_cells_sites_and_tiles_of_data_in_a_bucket_are_those_of_a_directory(data
 
 
 def test_the_commands_take_the_catalogue_of_the_bucket_or_one_beside_it(data, bucket, capsys):
-    cells_command(f"{bucket}/data/", f"{bucket}/cells", config=CellsConfig(**CELLS))
-    sample_sites(Folder(f"{bucket}/cells"), SamplerConfig(**SAMPLER), Folder(f"{bucket}/sites"))
     beside = str(data / "catalogue.yaml")
-    tile_command(f"{bucket}/data", f"{bucket}/tiles", sites=f"{bucket}/sites", catalogue=beside, config=CONFIG)
+    for dry_run in (True, False):
+        cells_command(f"{bucket}/data/", f"{bucket}/cells", dry_run=dry_run, config=CellsConfig(**CELLS))
+    sample_sites(Folder(f"{bucket}/cells"), SamplerConfig(**SAMPLER), Folder(f"{bucket}/sites"))
+    for dry_run in (True, False):
+        tile_command(f"{bucket}/data", f"{bucket}/tiles", sites=f"{bucket}/sites", catalogue=beside, dry_run=dry_run, config=CONFIG)
     cells, tiles = Cells.read(Folder(f"{bucket}/cells")), Tiles.read(Folder(f"{bucket}/tiles"))
     told = capsys.readouterr().out
+    assert told.count("nothing was written") == 2
     assert f"{cells.count} cells of 1 km in 2 regions in {bucket}/cells\n" in told
     assert f"{tiles.count} tiles in " in told
 
