@@ -1,6 +1,7 @@
 """What can be set about the whole chain: one file, the steps' own configurations in it."""
 
 import datetime as dt
+import math
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from components.finetuner.config import FinetuneConfig
 from components.pretrainer.config import PretrainConfig
 from components.sampler.config import CellsConfig, SamplerConfig
 from components.tiler.config import TilerConfig
-from eartheye.contracts import GatePolicy
+from eartheye.contracts import Catalogue, GatePolicy
 from eartheye.contracts.messages import CRS_CODE, NAME, Coordinate
 from eartheye.errors import InvalidConfig
 from eartheye.field_mistakes import fields_of
@@ -60,7 +61,8 @@ class MapConfig(BaseModel):
     scene: str
     """Raster to map, relative to the data folder."""
     bands: tuple[str, ...] | None = None
-    """Names of its bands, where the file does not name them."""
+    """Names of its bands, in order. This and the next three are taken from the catalogue's scene where they are left out; for a raster
+    that the catalogue does not have, the file alone tells them then."""
     nodata: float | None = None
     """Stands in for a nodata value that the file does not declare."""
     crs: str | None = Field(None, pattern=CRS_CODE)
@@ -71,6 +73,28 @@ class MapConfig(BaseModel):
     """West, south, east, north in the scene's reference system; the whole scene where it is left out."""
     min_area_m2: float = Field(0.0, ge=0)
     timeout_s: float = Field(3600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _area_has_an_extent(self) -> Self:
+        if self.area is not None and not (self.area[0] < self.area[2] and self.area[1] < self.area[3]):
+            raise InvalidConfig(
+                f"map '{self.title}': area {list(self.area)} is none: give west, south, east, north with west < east and south < north"
+            )
+        return self
+
+    def completed(self, catalogue: Catalogue) -> Self:
+        """Return it with what it leaves out and the catalogue says of its scene.
+
+        Args:
+            catalogue: of the data folder; of several scenes of one file the first counts.
+        """
+        entry = next((entry for entry in catalogue.scenes if entry.path == self.scene), None)
+        if entry is None:
+            return self
+        said = entry.model_dump(include={"bands", "nodata", "crs", "acquired"})
+        if entry.nodata is not None and not math.isfinite(entry.nodata):
+            said["nodata"] = None  # no message carries such a number, and pixels of it have no data anyhow
+        return self.model_copy(update={name: value for name, value in said.items() if getattr(self, name) is None})
 
 
 class ChainConfig(BaseModel):

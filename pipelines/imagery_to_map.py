@@ -72,4 +72,4 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
         decision = step(promotion(name=head.title, version=candidate))
 
     with dsl.ParallelFor(step(repetitions(chain=chain, root=root, of="maps")).output, name="maps", parallelism=1) as wanted:
-        step(mapping(data=data, root=root, wanted=wanted), after=decision)
+        step(mapping(data=data, catalogue=catalogue, root=root, wanted=wanted), after=decision)

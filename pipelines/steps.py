@@ -16,7 +16,7 @@ def configuration(chain: dict, data: str, catalogue: str, root: str) -> NamedTup
 
     from eartheye.contracts import read_catalogue
     from pipelines.config import ChainConfig
-    from pipelines.fit import check_labels, check_scenes
+    from pipelines.fit import check_fit
     from pipelines.roots import check_root
 
     class Steps(NamedTuple):
@@ -29,8 +29,7 @@ def configuration(chain: dict, data: str, catalogue: str, root: str) -> NamedTup
 
     check_root(root)
     checked = ChainConfig.model_validate(chain)
-    check_labels(checked, read_catalogue(catalogue))
-    check_scenes(checked, data)
+    check_fit(checked, read_catalogue(catalogue), data)
     return Steps(checked.sites(root), **checked.of_steps(), tiling_pods=checked.tiling_pods)
 
 
@@ -70,9 +69,10 @@ def promotion(name: str, version: int) -> NamedTuple("Decision", [("granted", bo
 
 
 @dsl.component(base_image=SERVICES_IMAGE, install_kfp_package=False)
-def mapping(data: str, root: str, wanted: dict) -> str:
+def mapping(data: str, catalogue: str, root: str, wanted: dict) -> str:
     """Send a scene to the inference service and wait for its map; returns the map's folder."""
+    from eartheye.contracts import read_catalogue
     from pipelines.config import MapConfig
     from pipelines.requests import make_map
 
-    return make_map(data, root, MapConfig.model_validate(wanted))
+    return make_map(data, root, MapConfig.model_validate(wanted).completed(read_catalogue(catalogue)))

@@ -11,7 +11,9 @@ from components.sampler.legend import classify
 from components.sampler.points import bilinear, nearest
 from components.sampler.zonal import pixels_of_cells
 from components.sampler.zones import NO_ZONE, Zones
-from eartheye.contracts import LAND_CLASSES
+from eartheye.contracts import LAND_CLASSES, Catalogue
+from eartheye.contracts.catalogue import Elevation, LandCover, Regions
+from eartheye.errors import InvalidCatalogue
 from eartheye.grid import EaseGrid, GridWindow
 from eartheye.raster import Scene
 
@@ -45,6 +47,21 @@ class Layers:
     """Where cells are wanted: those of which the centre lies in it are."""
     window: GridWindow
     """Cells around the area."""
+
+
+def required(catalogue: Catalogue) -> tuple[LandCover, Elevation, Regions]:
+    """Return the three layers that cells are described by.
+
+    Raises:
+        InvalidCatalogue: one is not named.
+    """
+    for name in ("land_cover", "elevation", "regions"):
+        if getattr(catalogue, name) is None:
+            raise InvalidCatalogue(f"the catalogue '{catalogue.title}' names no {name}: cells are described by it, add it")
+    assert catalogue.land_cover
+    assert catalogue.elevation
+    assert catalogue.regions
+    return catalogue.land_cover, catalogue.elevation, catalogue.regions
 
 
 def describe(layers: Layers, window: GridWindow, min_land_share: float) -> tuple[pa.Table, dict[str, int]]:

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.sampler.cells import SCHEMA, Layers, describe
+from components.sampler.cells import SCHEMA, Layers, describe, required
 from components.sampler.config import CellsConfig
-from components.sampler.layers import open_layers, read_regions, required
+from components.sampler.layers import open_layers, read_regions
 from components.sampler.run import STRIP_CELLS, identify_cells, no_cell_left
 from components.sampler.zones import NO_ZONE
 from eartheye.contracts import Catalogue, Cells

@@ -7,11 +7,11 @@ import geopandas as gpd
 import pyproj
 import shapely
 
-from components.sampler.cells import Layers
+from components.sampler.cells import Layers, required
 from components.sampler.outline import outline
 from components.sampler.zones import Zones
 from eartheye.contracts import Catalogue
-from eartheye.contracts.catalogue import Elevation, LandCover, Regions
+from eartheye.contracts.catalogue import Regions
 from eartheye.date_line import around_the_earth
 from eartheye.errors import EmptyArea, InvalidCatalogue, MissingBulk, MissingCrs, UnreadableRaster
 from eartheye.grid import EaseGrid
@@ -21,21 +21,6 @@ from eartheye.store import Bulk, Folder
 from eartheye.telemetry import get_logger
 
 log = get_logger("sampler")
-
-
-def required(catalogue: Catalogue) -> tuple[LandCover, Elevation, Regions]:
-    """Return the three layers that cells are described by.
-
-    Raises:
-        InvalidCatalogue: one is not named.
-    """
-    for name in ("land_cover", "elevation", "regions"):
-        if getattr(catalogue, name) is None:
-            raise InvalidCatalogue(f"the catalogue '{catalogue.title}' names no {name}: cells are described by it, add it")
-    assert catalogue.land_cover
-    assert catalogue.elevation
-    assert catalogue.regions
-    return catalogue.land_cover, catalogue.elevation, catalogue.regions
 
 
 def bulk_of(data: Folder, path: str) -> Bulk:

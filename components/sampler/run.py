@@ -12,9 +12,9 @@ import shapely
 from numpy.typing import NDArray
 
 from components.sampler.allocation import allocate
-from components.sampler.cells import SCHEMA, describe
+from components.sampler.cells import SCHEMA, describe, required
 from components.sampler.config import CellsConfig, SamplerConfig
-from components.sampler.layers import bulk_of, ground_of_scenes, open_layers, read_regions, required
+from components.sampler.layers import bulk_of, ground_of_scenes, open_layers, read_regions
 from components.sampler.selection import select
 from components.sampler.strata import stratify
 from eartheye.contracts import Catalogue, Cells, Sites, digest

@@ -1,15 +1,15 @@
 """What a data folder really holds: the scenes and images behind the catalogue, opened once before anything is cut."""
 
 import fnmatch
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from affine import Affine
 from rasterio.crs import CRS
 
+from components.tiler.entries import check_entries
 from components.tiler.images import FORMATS, read_image
 from eartheye.contracts import Catalogue
-from eartheye.contracts.catalogue import Imagery, ImagesEntry, SceneEntry
+from eartheye.contracts.catalogue import ImagesEntry
 from eartheye.errors import InvalidCatalogue, MissingCrs, UnreadableRaster, UserError, WrongBands
 from eartheye.raster import open_scene
 from eartheye.store import Folder
@@ -54,11 +54,9 @@ def survey(data: Folder, catalogue: Catalogue) -> Survey:
     Raises:
         InvalidCatalogue: it names what is not there, or contradicts itself.
     """
-    _check_sensors(catalogue)
+    check_entries(data, catalogue)
     found = Survey()
     for number, entry in enumerate(catalogue.scenes):
-        if not data.exists(entry.path):
-            raise InvalidCatalogue(f"the scene {entry.path} is not in {data.root}: correct its path in the catalogue")
         try:
             with open_scene(f"{data.root}/{entry.path}", entry.bands, entry.nodata, entry.crs) as scene:
                 found.scenes[number] = SceneFacts(
@@ -113,25 +111,6 @@ def list_images(data: Folder, entry: ImagesEntry) -> list[str]:
 def _matches(name: list[str], pattern: list[str]) -> bool:
     """Say whether a name fits a glob pattern, folder by folder."""
     return len(name) == len(pattern) and all(fnmatch.fnmatchcase(part, wanted) for part, wanted in zip(name, pattern, strict=True))
-
-
-def _imagery(catalogue: Catalogue) -> Iterator[SceneEntry | ImagesEntry]:
-    yield from catalogue.scenes
-    yield from catalogue.images
-
-
-def _check_sensors(catalogue: Catalogue) -> None:
-    first: dict[str, Imagery] = {}
-    for entry in _imagery(catalogue):
-        known = first.setdefault(entry.sensor, entry)
-        if (known.bands, known.channels) != (entry.bands, entry.channels):
-            raise InvalidCatalogue(f"sensor '{entry.sensor}' has two sets of bands or channels in the catalogue: give each its own name")
-    listed = [(entry.path, entry.sensor) for entry in _imagery(catalogue)]
-    if again := sorted({path for path, sensor in listed if listed.count((path, sensor)) > 1}):
-        raise InvalidCatalogue(f"{again[0]} stands twice in the catalogue and would count as two acquisitions: list it once")
-    names = [labels.name for labels in catalogue.labels]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise InvalidCatalogue(f"labels {sorted(twice)} stand twice in the catalogue: give each its own name")
 
 
 def wrong_type(dtype: str, wanted: str | None) -> str | None:

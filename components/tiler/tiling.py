@@ -7,10 +7,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from components.tiler.config import TilerConfig
+from components.tiler.entries import check_labels
 from components.tiler.part import TilePart
 from components.tiler.plan import Part, make_plan
 from components.tiler.survey import Survey, list_images, survey
-from components.tiler.truth import check_labels, check_polygons, mask_path
+from components.tiler.truth import check_polygons, mask_path
 from eartheye.contracts import Catalogue, Sites, digest
 from eartheye.contracts.catalogue import MaskLabels
 from eartheye.errors import InvalidConfig

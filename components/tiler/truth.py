@@ -179,26 +179,6 @@ def classes_of(colours: NDArray[np.uint8], classes: tuple[ClassSpec, ...]) -> tu
     return np.where(known, values, 0).astype(np.uint8), int((~known).sum())
 
 
-def check_labels(data: Folder, catalogue: Catalogue) -> None:
-    """Refuse labels of scenes and images that the catalogue does not have, before anything is cut.
-
-    Raises:
-        InvalidCatalogue: a label's file, scene or image folder is not there, or nothing would turn an image's path into its mask's.
-    """
-    scenes = {entry.path for entry in catalogue.scenes}
-    images = {entry.path for entry in catalogue.images}
-    for labels in catalogue.labels:
-        if isinstance(labels, MaskLabels):
-            missing = {labels.images} - images
-        else:
-            if not data.exists(labels.path):
-                raise InvalidCatalogue(f"the labels {labels.path} are not in {data.root}: correct their path in the catalogue")
-            of = {labels.scene} if isinstance(labels, VectorLabels) else set(labels.scenes or ())
-            missing = of - scenes
-        if missing:
-            raise InvalidCatalogue(f"labels '{labels.name}' are of {sorted(missing)}, which the catalogue does not have: correct the path")
-
-
 def check_polygons(data: Folder, catalogue: Catalogue, scenes: dict[int, SceneFacts]) -> None:
     """Refuse polygons that all lie beside the scene they are said to be of: every tile would be labelled background.
 

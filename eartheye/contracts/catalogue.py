@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from eartheye.contracts.messages import CRS_CODE
 from eartheye.contracts.package import ClassSpec
 from eartheye.errors import InvalidCatalogue
 from eartheye.field_mistakes import fields_of
@@ -53,7 +54,7 @@ class LandCover(Terms):
     path: str
     legend: Literal["worldcover", "igbp"]
     """Meaning of its codes: ESA WorldCover, or IGBP as in MODIS MCD12."""
-    crs: str | None = None
+    crs: str | None = Field(None, pattern=CRS_CODE)
     """Stands in for a reference system that the file lacks or leaves unknown, as `EPSG:4326`."""
 
 
@@ -61,7 +62,7 @@ class Elevation(Terms):
     """A digital elevation model in metres."""
 
     path: str
-    crs: str | None = None
+    crs: str | None = Field(None, pattern=CRS_CODE)
     """As that of the land cover."""
 
 
@@ -104,7 +105,7 @@ class SceneEntry(Imagery):
     """Ground sampling distance; read off the file where it is left out."""
     nodata: float | None = None
     """Stands in for a nodata value that the file does not declare."""
-    crs: str | None = None
+    crs: str | None = Field(None, pattern=CRS_CODE)
     """Stands in for a reference system that the file lacks or leaves unknown, as `EPSG:32650`."""
     cut: Literal["sites", "cover"] = "sites"
     """Tiles at the drawn sites, or on a lattice that covers the scene."""
@@ -133,7 +134,7 @@ class RasterLabels(Terms):
     kind: Literal["raster"] = "raster"
     name: LabelName
     path: str
-    crs: str | None = None
+    crs: str | None = Field(None, pattern=CRS_CODE)
     """As that of a scene."""
     classes: tuple[ClassSpec, ...] = Field(min_length=1)
     scenes: tuple[str, ...] | None = None

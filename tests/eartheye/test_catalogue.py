@@ -47,6 +47,7 @@ def read(tmp_path, fields):
         (scene(gsd_m=0), "scenes.0.gsd_m: Input should be greater than 0"),
         (scene(gsd_m=float("nan")), "scenes.0.gsd_m: Input should be "),
         (scene(gsd_m=float("inf")), "scenes.0.gsd_m: Input should be a finite number"),
+        (scene(crs='LOCAL_CS["x",UNIT["metre",1]]'), "scenes.0.crs: String should match pattern"),
         (scene(quarter="0000Q1"), "scenes.0.quarter: String should match pattern"),
         (labels(), "labels.0.raster.classes: Tuple should have at least 1 item"),
         (labels(WATER, name="x" * 600), "labels.0.raster.name: String should have at most 100 characters"),

@@ -137,8 +137,12 @@ MAP = {"title": "autumn", "model": "landcover", "scene": "autumn.tif"}
             {"heads": [{"finetuner": {"title": "landcover", "task": "scenes"}}]},
             "map 'autumn': no segmentation head is titled 'landcover': add one, or name one of []",
         ),
+        (
+            {"maps": [MAP | {"area": [10, 0, 5, 5]}]},
+            "map 'autumn': area [10.0, 0.0, 5.0, 5.0] is none: give west, south, east, north with west < east and south < north",
+        ),
     ],
-    ids=["no tiles", "samplings", "heads", "maps", "model", "scenes"],
+    ids=["no tiles", "samplings", "heads", "maps", "model", "scenes", "area"],
 )
 def test_parts_that_do_not_fit_together_are_refused_with_what_to_change(part, words, tmp_path):
     whole = {"name": "small", "samplings": [TILES], "heads": [HEAD], "maps": [MAP]}

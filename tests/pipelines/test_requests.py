@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 from pydantic import ValidationError
 
-from eartheye.contracts import Map
+from eartheye.contracts import Catalogue, Map
+from eartheye.contracts.catalogue import SceneEntry
 from eartheye.errors import JobFailed
 from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel
@@ -55,6 +56,21 @@ def test_what_stands_in_for_the_words_of_a_file_goes_with_the_request():
     assert (request.bands, request.nodata, request.crs) == (("pan",), 255.0, "EPSG:32633")
     with pytest.raises(ValidationError):
         MapConfig(title="later", model="landcover", scene="mosaic.tif", crs="/etc/hosts")
+
+
+def test_what_a_map_leaves_out_is_what_the_catalogue_says_of_its_scene():
+    said = {"bands": ("red", "nir"), "nodata": 0.0, "crs": "EPSG:32650", "acquired": dt.date(2024, 8, 20)}
+    scene = SceneEntry(path="mosaic.tif", sensor="s", channels=("red",), **said)
+    catalogue = Catalogue(title="t", licence="l", attribution="a", scenes=(scene,))
+    request = map_request("data", "run", WANTED.completed(catalogue), CHAMPION)
+    assert {name: getattr(request, name) for name in said} == said
+    own = {"bands": ("pan", "nir"), "nodata": 255.0, "crs": "EPSG:32633", "acquired": dt.date(2024, 8, 21)}
+    request = map_request("data", "run", WANTED.model_copy(update=own).completed(catalogue), CHAMPION)
+    assert {name: getattr(request, name) for name in own} == own
+    holed = catalogue.model_copy(update={"scenes": (scene.model_copy(update={"nodata": float("nan")}),)})
+    assert map_request("data", "run", WANTED.completed(holed), CHAMPION).nodata is None
+    other = WANTED.model_copy(update={"scene": "other.tif"})
+    assert other.completed(catalogue) == other
 
 
 def test_another_package_folder_of_data_or_run_is_another_job():

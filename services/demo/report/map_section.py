@@ -74,7 +74,7 @@ def map_section(
     raster = raster_truth(catalogue, label_set, wanted.scene)
     scene = next(scene for scene in catalogue.scenes if scene.path == wanted.scene)
     credit = credit_of(catalogue, scene)
-    with open_scene(str(data / scene.path), bands=scene.bands, crs=wanted.crs) as opened:
+    with open_scene(str(data / scene.path), bands=scene.bands, crs=wanted.completed(catalogue).crs) as opened:
         gsd_m = scene.gsd_m or opened.gsd_m
     channels = [scene.bands.index(band) + 1 for band in dict.fromkeys(scene.channels)]
     overview = map_figures.read_overview(str(data / scene.path), str(folder.local(made.raster)), channels, gsd_m)
