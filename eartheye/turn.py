@@ -1,14 +1,13 @@
 """Whose turn it is: of all who work on one database, one at a time does what bears a name."""
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from sqlalchemy import Engine, text
+
+from eartheye.file_lock import file_lock
 
 TAKE = text("""SELECT pg_try_advisory_xact_lock(:number), set_config('tcp_keepalives_idle', '10', true),
     set_config('tcp_keepalives_interval', '5', true), set_config('tcp_keepalives_count', '3', true)""")
@@ -30,37 +29,8 @@ def turn(engine: Engine, name: str) -> Iterator[bool]:
     """
     number = hashlib.sha256(name.encode()).digest()[:8]
     if engine.dialect.name == "sqlite":
-        with _file_lock(Path(f"{engine.url.database}.turn-{number.hex()}")) as ours:
+        with file_lock(Path(f"{engine.url.database}.turn-{number.hex()}")) as ours:
             yield ours
     else:
         with engine.begin() as connection:
             yield bool(connection.execute(TAKE, {"number": int.from_bytes(number, signed=True)}).scalar())
-
-
-@contextmanager
-def _file_lock(path: Path) -> Iterator[bool]:
-    """Lock a file that is there only while somebody has it."""
-    try:
-        file = _claim(path)
-    except BlockingIOError:
-        yield False
-        return
-    with file:
-        try:
-            yield True
-        finally:
-            path.unlink(missing_ok=True)
-            fcntl.flock(file, fcntl.LOCK_UN)  # a child process may have got the file as well
-
-
-def _claim(path: Path) -> TextIO:
-    while True:
-        file = path.open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(file.fileno()).st_nlink:
-                return file
-        except BlockingIOError:
-            file.close()
-            raise
-        file.close()  # who had it removed it after it was opened here: there may be a next one

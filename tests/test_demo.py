@@ -226,9 +226,9 @@ def test_a_map_with_other_settings_under_the_same_title_is_refused_and_the_map_s
 
 
 def test_a_second_demonstration_in_the_same_folder_is_refused(tmp_path):
-    from services.demo.run import only_one
+    from services.only_one import only_one
 
-    with only_one(tmp_path):
+    with only_one(tmp_path, "another demonstration"):
         done = subprocess.run(
             [sys.executable, "-m", "services.cli.main", "demo", "--run", str(tmp_path)],
             capture_output=True,

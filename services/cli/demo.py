@@ -34,7 +34,7 @@ def demo(
     run
         Folder of the run: all that is made, and `report.html`; by default `runs/demo`, or `runs/stack` on the stack.
     size_km
-        Side of the synthetic world.
+        Side of the synthetic world, km; from 8 on it has the sites that the default chain draws.
     seed
         Seed of the synthetic world.
     stack

@@ -1,12 +1,10 @@
 """The demonstration: a world or a data folder in, a finished run with its report out."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,18 +13,20 @@ from rich.console import Console
 
 from eartheye import __version__, settings
 from eartheye.contracts import Map, read_catalogue
-from eartheye.errors import InvalidCatalogue, InvalidConfig, InvalidSettings
+from eartheye.errors import InvalidCatalogue, InvalidConfig
 from eartheye.store import Folder
 from eartheye.store.room import room
 from eartheye.tracking import CHAMPION, resolve
 from pipelines.config import ChainConfig, MapConfig, read_chain
-from pipelines.fit import check_fit
+from pipelines.fit import check_labels
 from pipelines.requests import map_folder
 from services.demo.report.build import write_report
 from services.demo.servers import Servers, embedded_servers, environment
-from services.demo.stack_servers import run_root, stack_servers, started_here
+from services.demo.stack_servers import find_servers, run_root, stack_servers, started_here
 from services.demo.step_times import read_times
 from services.demo.steps import run_pipeline
+from services.only_one import only_one
+from services.world.config import DEMO_FROM_KM
 from services.world.create import World, create_world
 
 FINISHED = "demo.json"
@@ -58,9 +58,11 @@ def run_demo(
         stack: folder of the local stack whose servers are used; None for embedded ones.
 
     Raises:
-        InvalidSettings: another demonstration is at work in the folder.
+        OutputBusy: another demonstration is at work in the folder.
+        FolderRefused: the folder cannot be made or written to.
         InvalidCatalogue: the data folder has no catalogue.
-        InvalidConfig: the chain is malformed, or has a map of a scene or a label set that the catalogue lacks.
+        InvalidConfig: the chain is malformed, or has a map of a scene or a label set that the catalogue lacks; the world is too small.
+        ServerNotStarted: a server of the stack does not answer.
         StepFailed: a step of the pipeline ended with an error that the user can act on.
         RuntimeError: a step of the pipeline ended by a fault.
         StoreFull: there is no room for the run.
@@ -71,13 +73,17 @@ def run_demo(
         read_chain(chain)  # a mistake in it is told before a world is drawn
     if catalogue is not None:
         read_catalogue(catalogue)
-    with room(f"for the run in {run}", "free space, or choose another --run"), only_one(run):
+    if chain is None:
+        check_size(data, size_km)
+    if stack is not None:
+        find_servers(stack)
+    with room(f"for the run in {run}", "free space, or choose another --run"), only_one(run, "another demonstration"):
         if data is None:
             create_world(run / "world", seed=seed, size_km=size_km)
         inputs = choose_inputs(run, data, catalogue, chain)
         config = read_chain(inputs.chain)
         check_maps(config, inputs)
-        check_fit(config, read_catalogue(inputs.catalogue), str(inputs.data))
+        check_labels(config, read_catalogue(inputs.catalogue))
         root = run_root(run) if stack else str(run.resolve())
         made_from = fingerprint(run, inputs, config, root if stack else "")
         with environment(started_here(stack) if stack else {}):
@@ -123,6 +129,27 @@ def choose_inputs(run: Path, data: Path | None, catalogue: Path | None, chain: P
     if not any((data / scene.path).exists() for scene in read_catalogue(samples).scenes):
         raise InvalidCatalogue(f"{data} has no catalogue.yaml: describe the data there, as docs/catalogue.md says")
     return Inputs(data, samples, chain or shipped("chains/samples.yaml"))
+
+
+def check_size(data: Path | None, size_km: float) -> None:
+    """Refuse a world that lacks the sites which the chain that is shipped for it draws.
+
+    Args:
+        data: data folder; None where a world is to be made.
+        size_km: side of the world that is to be made.
+
+    Raises:
+        InvalidConfig: the world is too small.
+    """
+    if data is not None:
+        if not (data / World.name).exists():
+            return
+        size_km = World.read(Folder(data)).config.size_km
+    if size_km < DEMO_FROM_KM:
+        raise InvalidConfig(
+            f"a world of {size_km:g} km has fewer sites than the chain for it draws: take one of {DEMO_FROM_KM:g} km, or give a --chain "
+            f"of fewer target_sites, starting from {shipped('chains/world.yaml')}"
+        )
 
 
 def check_maps(config: ChainConfig, inputs: Inputs) -> None:
@@ -182,18 +209,6 @@ def is_there(run: Path, root: str, wanted: MapConfig, version: int) -> bool:
         return False
     made = Map.read(folder)
     return made.is_whole(folder) and made.is_whole(beside_report)
-
-
-@contextmanager
-def only_one(run: Path) -> Iterator[None]:
-    """Hold the folder for this process; the lock goes with the process, however it ends."""
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InvalidSettings(f"another demonstration is at work in {run}: wait for it, or choose another --run") from None
-        yield
 
 
 def tell(console: Console, run: Path, root: str, config: ChainConfig, tracking: str) -> None:

@@ -50,17 +50,30 @@ def stack_servers(stack: Path, data: Path, gate: GatePolicy) -> Iterator[Servers
         ServerNotStarted: a server does not answer.
         UserError: the database of the settings cannot be used, or a service ended before its time.
     """
-    variables = started_here(stack)
-    if variables:
-        answering = check_servers(stack, variables)
-    else:
-        answering = named_servers(stack)
-        ask_named_servers()
+    answering = find_servers(stack)
     words = [WORDS[name].format(address) for name, address in answering.items()]
     if "triton" not in answering:
         words.append("Inference: ONNX Runtime in this process, for there is no Triton.")
-    with environment(shared_settings(variables, data, gate)), services(nullcontext({})) as ended:
+    with environment(shared_settings(started_here(stack), data, gate)), services(nullcontext({})) as ended:
         yield Servers(words, ended)
+
+
+def find_servers(stack: Path) -> dict[str, str]:
+    """Return the address of each server, of those that answer; only Triton may be left out.
+
+    Args:
+        stack: folder of the local stack; where there is none, the servers are those that the settings name already.
+
+    Raises:
+        InvalidSettings: no stack was started there, and the settings name no servers.
+        ServerNotStarted: a server does not answer.
+        UserError: the database of the settings cannot be used.
+    """
+    if variables := started_here(stack):
+        return check_servers(stack, variables)
+    answering = named_servers(stack)
+    ask_named_servers()
+    return answering
 
 
 def started_here(stack: Path) -> dict[str, str]:

@@ -8,8 +8,11 @@ NAME = "step_times.json"
 
 def read_times(run: Path) -> dict[str, float]:
     """Return the wall time of each step that has ended, s: summed where it ran several times, in one start or in several."""
-    kept = run / NAME
-    return json.loads(kept.read_text()) if kept.exists() else {}
+    try:
+        kept = json.loads((run / NAME).read_text())
+    except (FileNotFoundError, ValueError):  # no step has ended yet, or the machine's power did while the file was written
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def add_time(run: Path, step: str, seconds: float) -> None:

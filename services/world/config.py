@@ -18,6 +18,8 @@ PROJECTION = "EPSG:32650"
 CENTRE_M = (500_000, 3_318_790)
 """Easting and northing of the world's middle, 117 E 30 N: the parallel where cells of EASE-Grid 2.0 are square."""
 SMALLEST_KM, LARGEST_KM = 1.0, 40.0
+DEMO_FROM_KM = 8.0
+"""From this size on a world has the sites that the demonstration's chain for it draws, one of each square kilometre."""
 
 
 class WorldConfig(BaseModel):

@@ -13,6 +13,7 @@ from eartheye.raster.canvas import take_room
 from eartheye.store import Bulk, Folder
 from eartheye.store.room import room
 from eartheye.telemetry import get_logger
+from services.only_one import only_one
 from services.world.catalogue import CORRUPT, write_catalogue
 from services.world.config import WorldConfig
 from services.world.corrupt import write_corrupt
@@ -56,21 +57,26 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
 
     Raises:
         ConflictingOutput: the folder holds another world, or files that are no world's.
+        OutputBusy: another process makes the world.
         InvalidConfig: the size or the seed is out of range.
         StoreFull: there is no room for it.
-        InvalidName: the folder has the name of a file.
+        FolderRefused: the folder cannot be made or written to.
     """
     config = WorldConfig(seed=seed, size_km=size_km)
     made_from = digest(STEP, config)
     folder = Folder(directory)
     done = World.done(folder, made_from)
-    sizes = {file.name: file.size for file in done.files} if done else {}
-    missing = [file for file in FILES if not _is_there(directory / file, sizes.get(file))]
-    if done and not missing:
+    if done and not _missing(directory, done):
         return done
-
-    _refuse_another(directory, config, missing)
     _check_room(directory, config)
+    with only_one(directory, "another process that makes a world"):
+        return _go_on(folder, directory, config, made_from, workers)
+
+
+def _go_on(folder: Folder, directory: Path, config: WorldConfig, made_from: str, workers: int | None) -> World:
+    """Make what is missing of a world, in a folder that is held for this process."""
+    missing = _missing(directory, World.done(folder, made_from))
+    _refuse_another(directory, config, missing)
     _claim(folder, config)
     drafts = directory / UNFINISHED
     shutil.rmtree(drafts, ignore_errors=True)
@@ -86,8 +92,13 @@ def create_world(directory: Path, seed: int = 0, size_km: float = 8.0, workers: 
     return world
 
 
+def _missing(directory: Path, done: World | None) -> list[str]:
+    """Return the files that are not there, or not of the size that the manifest gives if there is one."""
+    sizes = {file.name: file.size for file in done.files} if done else {}
+    return [file for file in FILES if not _is_there(directory / file, sizes.get(file))]
+
+
 def _is_there(path: Path, size: int | None) -> bool:
-    """Say whether a file is there, of the size that the manifest gives if there is one."""
     return path.is_file() and size in (None, path.stat().st_size)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from pyogrio import set_gdal_config_options
 
+from services.world.changes import KINDS
 from services.world.config import PROJECTION, WorldConfig
 from services.world.plan import Plan
 from services.world.scenes import SCENES
@@ -63,6 +64,12 @@ def write_changes(plan: Plan, path: Path) -> None:
     rows = [{"kind": c.kind, "class_before": int(c.before), "class_after": int(c.after)} for c in plan.changes]
     outlines = _placer(plan.config)([change.outline for change in plan.changes])
     _write(gpd.GeoDataFrame(rows, columns=["kind", "class_before", "class_after"], geometry=outlines, crs=PROJECTION), path, "changes")
+
+
+def count_changes(path: Path) -> dict[str, int]:
+    """Return how many changes of each kind a world has; a small one has no room for all of them."""
+    kinds = list(gpd.read_file(path, ignore_geometry=True)["kind"])
+    return {kind: kinds.count(kind) for kind in KINDS}
 
 
 def _craft(traffic: list[tuple[Craft, str]], kind: str, place: Place) -> gpd.GeoDataFrame:

@@ -17,11 +17,15 @@ from rasterio.features import rasterize
 from rio_cogeo.cogeo import cog_validate
 
 from eartheye.contracts import read_catalogue
-from eartheye.errors import ConflictingOutput, InvalidConfig, InvalidName, StoreFull
+from eartheye.errors import ConflictingOutput, FolderRefused, InvalidConfig, OutputBusy, StoreFull
 from eartheye.store import Folder
+from services.only_one import only_one
+from services.world.config import WorldConfig
 from services.world.create import FILES, World, create_world
+from services.world.plan import make_plan
 from services.world.rasters import IMAGERY, optimise
 from services.world.scenes import SCENES
+from services.world.vectors import count_changes, write_changes
 from tests.limits import file_size_limit
 
 SIZE_KM = 1.2
@@ -190,6 +194,11 @@ def test_changes_show_where_the_truth_says_and_nowhere_else(folder):
         assert difference[burnt(folder, gpd.GeoSeries([change]))].mean() > 15
 
 
+def test_a_kind_of_change_that_a_small_world_has_no_place_for_is_counted_as_none(tmp_path):
+    write_changes(make_plan(WorldConfig(seed=1017, size_km=1)), tmp_path / "changes.gpkg")
+    assert count_changes(tmp_path / "changes.gpkg") == {"new_buildings": 1, "cleared_forest": 1, "flooded_field": 0}
+
+
 def test_changed_ground_was_of_the_class_that_the_change_begins_with(folder):
     truth = pixels(folder / "classes_1m.tif")[0]
     for change in gpd.read_file(folder / "changes.gpkg").itertuples():
@@ -267,6 +276,18 @@ def test_a_world_killed_while_it_is_drawn_is_gone_on_with(folder, tmp_path):
     assert digests(tmp_path) == digests(folder)
 
 
+def test_a_second_process_in_the_folder_is_refused_and_the_drafts_of_the_first_stay(tmp_path):
+    (tmp_path / ".unfinished").mkdir()
+    (tmp_path / ".unfinished" / "mosaic_2023Q1.tif.draft").write_bytes(b"half of a mosaic")
+    with (
+        only_one(tmp_path, "the first"),
+        pytest.raises(OutputBusy, match="another process that makes a world is at work in "),
+    ):
+        create_world(tmp_path, size_km=1)
+    assert (tmp_path / ".unfinished" / "mosaic_2023Q1.tif.draft").read_bytes() == b"half of a mosaic"
+    assert {path.name for path in tmp_path.iterdir()} == {".unfinished"}
+
+
 @pytest.mark.parametrize("other", [{"seed": 9, "size_km": SIZE_KM}, {"seed": 3, "size_km": 1.3}])
 def test_another_world_in_the_same_folder_is_refused(folder, other):
     with pytest.raises(ConflictingOutput, match="choose another folder"):
@@ -282,7 +303,7 @@ def test_a_folder_with_files_of_unknown_origin_is_refused(tmp_path):
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path):
     (tmp_path / "notes").touch()
-    with pytest.raises(InvalidName, match="choose another name"):
+    with pytest.raises(FolderRefused, match="choose another folder"):
         create_world(tmp_path / "notes" / "world", size_km=1)
 
 

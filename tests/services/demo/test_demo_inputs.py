@@ -1,11 +1,15 @@
 """What a demonstration is run on, and what it refuses before it makes anything."""
 
+import numpy as np
 import pytest
 import yaml
+from rasterio.warp import transform_bounds
 
-from eartheye.errors import InvalidCatalogue, InvalidConfig
+from eartheye.errors import FolderRefused, InvalidCatalogue, InvalidConfig, InvalidSettings
+from eartheye.grid import EaseGrid
 from pipelines.config import read_chain
 from services.demo.run import choose_inputs, fingerprint, run_demo, shipped
+from services.world.config import DEMO_FROM_KM, PROJECTION, WorldConfig
 from services.world.create import create_world
 
 
@@ -54,6 +58,38 @@ def test_a_file_that_is_not_there_is_told_before_a_world_is_drawn(given, refused
     with pytest.raises(refused, match=r"nope\.yaml is missing"):
         run_demo(tmp_path / "run", size_km=1.0, seed=0, **wanted)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("data", [None, "world"], ids=["to be made", "made"])
+def test_a_world_with_too_few_sites_for_the_shipped_chain_is_refused_before_anything_is_made(data, world, tmp_path):
+    given = world if data else None
+    with pytest.raises(
+        InvalidConfig, match=r"a world of 1 km has fewer sites .*: take one of 8 km, or give a --chain of fewer target_sites"
+    ):
+        run_demo(tmp_path / "run", data=given, catalogue=None, chain=None, size_km=1.0, seed=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_smallest_world_of_the_demonstration_has_the_sites_that_its_chain_draws():
+    wanted = max(sampling.sampler.target_sites for sampling in read_chain(shipped("chains/world.yaml")).samplings)
+    config = WorldConfig(size_km=DEMO_FROM_KM)
+    (left, top), side_m = config.upper_left_m, config.size_m
+    west, south, east, north = transform_bounds(PROJECTION, "EPSG:4326", left, top - side_m, left + side_m, top)
+    lon, lat = EaseGrid(1).centre(EaseGrid(1).cells(EaseGrid(1).window(west, south, east, north)))
+    assert np.count_nonzero((west < lon) & (lon < east) & (south < lat) & (lat < north)) >= wanted
+
+
+def test_servers_that_do_not_answer_are_told_before_a_world_is_drawn(tmp_path):
+    with pytest.raises(InvalidSettings, match="run `eartheye stack up`"):
+        run_demo(tmp_path / "run", data=None, catalogue=None, chain=None, size_km=8.0, seed=0, stack=tmp_path / ".stack")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("run", ["notes", "notes/run", "/proc/run"])
+def test_a_run_folder_that_cannot_be_made_is_told(run, tmp_path):
+    (tmp_path / "notes").touch()
+    with pytest.raises(FolderRefused, match=r"cannot be made or written to \(.*\): choose another folder"):
+        run_demo(tmp_path / run, data=None, catalogue=None, chain=None, size_km=8.0, seed=0)
 
 
 def test_a_run_inside_the_data_folder_does_not_change_what_it_is_made_from(tmp_path):
