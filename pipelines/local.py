@@ -1,23 +1,20 @@
-"""The pipeline on this machine: Kubeflow's own local runner, each step in a process of its own."""
+"""The pipeline on this machine, in a process group of its own, of which nothing is left running however it ends."""
 
-import io
+import os
+import signal
+import subprocess
 import sys
-import warnings
-from contextlib import redirect_stdout
-from pathlib import Path
-from typing import TextIO
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from kfp import local
-
-from eartheye.store import open_store
 from pipelines.config import ChainConfig
 from pipelines.course import Course
-from pipelines.imagery_to_map import imagery_to_map
 from pipelines.roots import check_root
 
 
 def run_here(chain: ChainConfig, data: str, catalogue: str, root: str) -> None:
-    """Run the pipeline to its end; steps that are done already return at once.
+    """Run the pipeline to its end, and print its output; steps that are done already return at once.
 
     Args:
         chain: configuration of every step.
@@ -31,40 +28,51 @@ def run_here(chain: ChainConfig, data: str, catalogue: str, root: str) -> None:
         RuntimeError: a step ended by a fault. Its output has been printed, as that of every step.
     """
     check_root(root)
-    warnings.filterwarnings("ignore", message="You may be attemping to run a task that uses custom", category=RuntimeWarning)
-    data, catalogue, root = (open_store(uri).root for uri in (data, catalogue, root))  # a step may work in another folder
-    where = Path("runs" if root.startswith("s3://") else root).resolve() / "kfp"
-    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(where), raise_on_error=True)
-    alone = chain.model_copy(update={"tiling_pods": 1})  # one process keeps the cores of this machine busy
-    given = alone.model_dump(mode="json", exclude_defaults=True)
     course = Course("its output stands above")
-    try:
-        with redirect_stdout(Overheard(sys.stdout, course)):
-            imagery_to_map(data=data, catalogue=catalogue, chain=given, root=root)
-    except RuntimeError:
-        if course.failure is None:
-            raise
-        raise course.failure from None
+    with pipeline_process(chain, data, catalogue, root) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            course.hear(line)
+        code = process.wait()
+    if course.failure or code:
+        raise course.failure or course.ended_here()
 
 
-class Overheard(io.TextIOBase):
-    """Standard output, whose lines a course hears as well.
+@contextmanager
+def pipeline_process(chain: ChainConfig, data: str, catalogue: str, root: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the pipeline beside a block, which reads its output to the end.
+
+    The process leads a group that ends with it, with the block and with this process. A step that outlived its runner would hold the output
+    open, and write where the next run does.
 
     Args:
-        output: where it goes.
-        course: what hears it.
+        chain: configuration of every step.
+        data: path or URI of the data folder.
+        catalogue: that of its catalogue.
+        root: that of the folder that takes the steps' folders.
     """
+    arguments = [chain.model_dump_json(exclude_defaults=True), data, catalogue, root, str(os.getpid())]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipelines.runner", *arguments],
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},  # progress is told when it is made
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        group = threading.Thread(target=end_group, args=(process,), daemon=True)
+        group.start()
+        try:
+            yield process
+        finally:
+            process.kill()
+            group.join()
 
-    def __init__(self, output: TextIO, course: Course) -> None:
-        self._output, self._course, self._begun = output, course, ""
 
-    def write(self, text: str) -> int:
-        """Pass text on."""
-        *lines, self._begun = (self._begun + text).split("\n")
-        for line in lines:
-            self._course.hear(line)
-        return self._output.write(text)
-
-    def flush(self) -> None:
-        """Write what is still held back."""
-        self._output.flush()
+def end_group(process: subprocess.Popen[str]) -> None:
+    """Kill what is left of a group once its leader has ended."""
+    process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -93,7 +93,7 @@ def run_demo(
             return
         (run / FINISHED).unlink(missing_ok=True)
         with servers_of(run, stack, inputs, config, console) as servers:
-            run_pipeline(inputs.chain, inputs.data, inputs.catalogue, root, run, console, servers.ended)
+            run_pipeline(config, inputs.data, inputs.catalogue, root, run, console, servers.ended)
             write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, read_times(run))
             versions = {wanted.title: resolve(wanted.model, CHAMPION).version for wanted in config.maps}
             where = settings.load().mlflow_tracking_uri

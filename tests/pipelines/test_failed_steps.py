@@ -1,29 +1,52 @@
 """How a pipeline that runs here ends when a step does not: with the user's error in a line, or as a fault with its traceback."""
 
+import os
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from eartheye.errors import StepFailed
 from pipelines.course import Course
 from pipelines.last_words import LINES, LastWords
 from services.world.create import create_world
+from tests.hanging_step import is_gone, lay_stand_in, step_at_work
+from tests.waiting import wait_until
+
+COMMAND = [sys.executable, "-m", "services.cli.main", "pipeline", "run", "chain.yaml", "world", "run"]
 
 
-def test_a_step_that_the_user_can_mend_ends_the_command_with_a_line_and_exit_code_2(tmp_path):
-    create_world(tmp_path / "world", size_km=1.0)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A world, and a chain that wants more sites than it has."""
+    folder = tmp_path_factory.mktemp("here")
+    create_world(folder / "world", size_km=1.0)
     sampling = {"title": "tiles", "sampler": {"target_sites": 5000}}
     chain = {"name": "one", "samplings": [sampling], "evaluator": {"samples": {"label_set": "landcover"}}, "heads": []}
-    (tmp_path / "chain.yaml").write_text(yaml.safe_dump(chain))
-    command = [sys.executable, "-m", "services.cli.main", "pipeline", "run", "chain.yaml", "world", "run"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    (folder / "chain.yaml").write_text(yaml.safe_dump(chain))
+    return folder
+
+
+def test_a_step_that_the_user_can_mend_ends_the_command_with_a_line_and_exit_code_2(folder):
+    done = subprocess.run(COMMAND, cwd=folder, capture_output=True, text=True, check=False)
     said = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2, done.stderr
     assert said.startswith("eartheye: step sampler: 5,000 sites wanted, 1 cell given: ")
     assert said.endswith("; its output stands above")
     assert "Traceback" not in done.stderr
     assert "NotEnoughCells" in done.stdout
+    assert done.stdout.count("Traceback") == 1
+
+
+def test_a_command_that_is_killed_leaves_no_step_at_work(folder, tmp_path):
+    lay_stand_in(tmp_path / "library")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "library")}
+    command = [*COMMAND[:-1], str(tmp_path / "run")]
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        step = step_at_work(tmp_path / "library")
+        process.kill()
+    wait_until(lambda: is_gone(step))
 
 
 def test_of_two_steps_that_fail_the_first_counts():
