@@ -18,7 +18,7 @@ from eartheye.store import Folder
 from eartheye.store.room import room
 from eartheye.tracking import CHAMPION, resolve
 from pipelines.config import ChainConfig, MapConfig, read_chain
-from pipelines.fit import check_labels
+from pipelines.fit import check_fit
 from pipelines.requests import map_folder
 from services.demo.report.build import write_report
 from services.demo.servers import Servers, embedded_servers, environment
@@ -83,7 +83,7 @@ def run_demo(
         inputs = choose_inputs(run, data, catalogue, chain)
         config = read_chain(inputs.chain)
         check_maps(config, inputs)
-        check_labels(config, read_catalogue(inputs.catalogue))
+        check_fit(config, read_catalogue(inputs.catalogue), str(inputs.data))
         root = run_root(run) if stack else str(run.resolve())
         made_from = fingerprint(run, inputs, config, root if stack else "")
         with environment(started_here(stack) if stack else {}):
