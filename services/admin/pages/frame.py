@@ -25,7 +25,7 @@ STATE_COLOURS = {
 }
 """Colours of states of jobs and decisions; all others are at work."""
 CSS = """
-body { background: #f5f6f4; color: #1d2a2f; }
+body { background: #f5f6f4; color: #1d2a2f; overflow-wrap: anywhere; }
 .nicegui-content { max-width: 1200px; margin: 0 auto; padding: 24px; gap: 20px; }
 .panel { background: white; border: 1px solid #dfe3df; border-radius: 6px; padding: 18px 20px; width: 100%; }
 .panel h2 { font-size: 1.05rem; line-height: 1.4; font-weight: 600; margin: 0 0 8px 0; }
@@ -48,12 +48,18 @@ async def frame(app: FastAPI, title: str) -> AsyncIterator[Visitor | None]:
     """
     visitor = Visitor.of(app)
     look(title)
+    browser, waiting = ui.context.client, ui.label("Asking the database ...").classes("quiet")
+    await browser.connected()  # what is shown so far is sent at once: the database may hang, and a browser waits for no page that long
+    if browser.is_deleted:  # it only fetched the page
+        yield None
+        return
     try:
         principal = await to_thread(lambda: visitor.principal)
     except UserError as error:
         _wait_for_better_times(error)
         yield None
         return
+    waiting.delete()
     if principal is None:
         ui.navigate.to("/login")
         yield None

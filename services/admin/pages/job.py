@@ -86,7 +86,7 @@ async def _show(visitor: Visitor, job: JobOut) -> None:
                 ("Ended", ended),
             ):
                 ui.label(word).classes("quiet")
-                ui.label(value).style("overflow-wrap: anywhere")
+                ui.label(value)
     if job.blocks.failed:
         with panel("Blocks that failed"):
             for failure in await to_thread(list_failures, visitor.platform.engine, job.job, FAILURES):

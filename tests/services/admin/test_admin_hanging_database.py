@@ -13,7 +13,7 @@ from tests.services.admin.conftest import embedded_parts
 pytestmark = needs_chromium
 
 
-def test_the_service_lives_while_a_page_waits_for_the_database(new_postgres, tmp_path, monkeypatch):
+def test_the_service_lives_while_a_page_waits_for_the_database_and_shows_it_then(new_postgres, tmp_path, monkeypatch):
     with embedded_parts(tmp_path):
         monkeypatch.setenv("EARTHEYE_DATABASE_URL", new_postgres())
         settings.load.cache_clear()
@@ -22,8 +22,8 @@ def test_the_service_lives_while_a_page_waits_for_the_database(new_postgres, tmp
             sign_in(page, place, place.first_key)
             with connect().begin() as holding:
                 holding.execute(text("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE"))
-                page.goto(f"{place.address}/jobs", timeout=30_000)
+                page.goto(f"{place.address}/jobs")
+                page.get_by_text("Asking the database ...").wait_for()
                 with urllib.request.urlopen(f"{place.address}/v1/health/live", timeout=30) as answer:
                     assert answer.status == 200
-            page.goto(f"{place.address}/jobs")
             page.get_by_label("Scene: path").wait_for()
