@@ -82,11 +82,12 @@ class Visitor:
             with answering(self.platform.engine):
                 return work(principal)
 
-        try:
-            return await to_thread(checked)
-        except UserError as error:
-            ui.notify(str(error), type="negative", multi_line=True, timeout=0, actions=[{"label": "Close", "color": "white"}])
-        except Exception:
-            log.exception("fault of a page", action=action)
-            ui.notify("A fault of this service; its log has more.", type="negative")
+        with ui.context.client:  # not in the place of what was clicked, which may be drawn anew meanwhile
+            try:
+                return await to_thread(checked)
+            except UserError as error:
+                ui.notify(str(error), type="negative", multi_line=True, timeout=0, actions=[{"label": "Close", "color": "white"}])
+            except Exception:
+                log.exception("fault of a page", action=action)
+                ui.notify("A fault of this service; its log has more.", type="negative")
         return None
