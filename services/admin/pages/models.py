@@ -1,7 +1,6 @@
 """The models: versions with the gate's verdict, promotion and rollback, the audit."""
 
 from asyncio import to_thread
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -11,6 +10,7 @@ from eartheye.errors import UserError
 from services.admin.models.schemas import DecisionOut, GateOut, ModelStanding, VersionOut
 from services.admin.models.service import ask_gate, decide_promotion, decide_rollback, list_decisions, list_versions
 from services.admin.pages.frame import frame, keep_looking, state_badge
+from services.admin.pages.question import Question
 from services.admin.pages.visitor import Visitor
 from services.admin.platform import Platform
 
@@ -41,31 +41,40 @@ def add_models_page(app: FastAPI) -> None:
         async with frame(app, "Models") as visitor:
             if visitor is None:
                 return
-            place, shown = ui.column().classes("w-full gap-5"), list[Known]()
-            seen = list[object]()
-            with place:
-                ui.label("Asking the registry and the gate ...").classes("quiet")
+            question, seen, shown = Question(), list[object](), dict[str, Known]()
+            with ui.column().classes("w-full gap-5") as content:
+                note = ui.label("Asking the registry and the gate ...").classes("quiet")
+                place, sections = ui.column().classes("w-full gap-5"), dict[str, ui.element]()
 
             async def look_again() -> None:
-                """Show anew what has changed, and leave alone what somebody may be about to click."""
+                """Show anew the models that have changed, and leave alone what somebody may be about to click."""
                 models, away = await to_thread(visitor.models)
+                question.withdraw_where_outdated(models)
                 decided = {model.model: await to_thread(list_decisions, visitor.platform, model.model, AUDIT) for model in models}
-                if seen == [models, away, decided] and not any(each.away for each in shown):
+                if seen == [models, away, decided] and not any(each.away for each in shown.values()):
                     return
                 known = [await to_thread(_know, visitor.platform, model, decided[model.model], away) for model in models]
-                if seen == [models, away, decided] and shown == known:
-                    return
-                seen[:], shown[:] = [models, away, decided], known
-                place.clear()
-                with place:
-                    if away and not known:
-                        ui.label(away).classes("text-negative")
-                    for each in known:
-                        await _show(visitor, each)
-                    if not known and not away:
-                        ui.label("No model is registered yet: `eartheye register` or a pipeline does that.").classes("quiet")
+                for name in sections.keys() - decided.keys():
+                    sections.pop(name).delete()
+                    shown.pop(name, None)
+                for index, each in enumerate(known):
+                    name = each.model.model
+                    if shown.get(name) == each:
+                        continue
+                    if name not in sections:
+                        with place:
+                            sections[name] = ui.element("div").classes("w-full")
+                        sections[name].move(target_index=index)
+                    shown.pop(name, None)  # until it is drawn whole
+                    sections[name].clear()
+                    with sections[name]:
+                        await _show(visitor, question, each)
+                    shown[name] = each
+                note.set_text(away or "No model is registered yet: `eartheye register` or a pipeline does that.")
+                note.classes(replace="text-negative" if away else "quiet").set_visibility(not known)
+                seen[:] = [models, away, decided]
 
-            keep_looking(visitor, LOOK_S, look_again, place)
+            keep_looking(visitor, LOOK_S, look_again, content)
 
 
 def _know(platform: Platform, model: ModelStanding, decided: list[DecisionOut], away: str | None) -> Known:
@@ -78,7 +87,7 @@ def _know(platform: Platform, model: ModelStanding, decided: list[DecisionOut], 
         return Known(model, decided, [], str(error))
 
 
-async def _show(visitor: Visitor, known: Known) -> None:
+async def _show(visitor: Visitor, question: Question, known: Known) -> None:
     model = known.model
     with ui.element("section").classes("panel"):
         with ui.row().classes("items-center w-full q-pb-sm"):
@@ -89,7 +98,7 @@ async def _show(visitor: Visitor, known: Known) -> None:
                 ui.label("deployment and aliases follow").classes("quiet")
             ui.space()
             if (model.previous is not None or (model.pending and model.champion is not None)) and await visitor.may(ROLL_BACK):
-                _roll_back_button(visitor, model)
+                _roll_back_button(visitor, question, model)
         if model.lost:
             ui.label(f"The champion does not serve: {model.lost}").classes("text-negative")
         if model.trouble:
@@ -111,7 +120,7 @@ async def _show(visitor: Visitor, known: Known) -> None:
                     for check in gate.checks:
                         ui.label(("✓ " if check.passed else "✗ ") + check.words).classes("quiet")
                 if version.standing != "champion" and await visitor.may(PROMOTE):
-                    _promote_button(visitor, model, version.version)
+                    _promote_button(visitor, question, model, version.version)
         ui.label("Audit").classes("text-weight-medium q-mt-md")
         for decision in known.decided:
             _show_decision(decision)
@@ -130,7 +139,7 @@ def _show_decision(decision: DecisionOut) -> None:
             ui.label(reason.removeprefix("failed: ")).classes("text-negative q-ml-lg")
 
 
-def _promote_button(visitor: Visitor, model: ModelStanding, version: int) -> None:
+def _promote_button(visitor: Visitor, question: Question, model: ModelStanding, version: int) -> None:
     async def promote() -> None:
         made = await visitor.act(
             PROMOTE, lambda who: decide_promotion(visitor.platform, model.model, version, model.champion or 0, who.words)
@@ -140,11 +149,12 @@ def _promote_button(visitor: Visitor, model: ModelStanding, version: int) -> Non
 
     replaced = "another package of this number" if version == model.champion else f"version {model.champion}"
     instead = f"in place of {replaced}" if model.champion else "as its first"
-    question = f"Make version {version} the champion of {model.model}, {instead}? Jobs asked for from then on are mapped with it."
-    _asking_button("Promote", question, promote).props(f'aria-label="Promote version {version} of {model.model}"')
+    words = f"Make version {version} the champion of {model.model}, {instead}? Jobs asked for from then on are mapped with it."
+    button = ui.button("Promote", on_click=lambda: question.ask(model, words, "Promote", promote))
+    button.props("unelevated no-caps dense").classes("q-px-md").props["aria-label"] = f"Promote version {version} of {model.model}"
 
 
-def _roll_back_button(visitor: Visitor, model: ModelStanding) -> None:
+def _roll_back_button(visitor: Visitor, question: Question, model: ModelStanding) -> None:
     async def roll_back() -> None:
         made = await visitor.act(ROLL_BACK, lambda who: decide_rollback(visitor.platform, model.model, model.champion or 0, who.words))
         if made and made.to_version is not None:
@@ -153,22 +163,8 @@ def _roll_back_button(visitor: Visitor, model: ModelStanding) -> None:
             ui.notify(f"{model.model} has no champion, as before.", type="positive")
 
     if model.previous is not None:
-        question = f"Make version {model.previous} the champion of {model.model} again, in place of version {model.champion}?"
+        words = f"Make version {model.previous} the champion of {model.model} again, in place of version {model.champion}?"
     else:
-        question = f"Withdraw version {model.champion} of {model.model}, which does not serve yet? It has no champion then, as before."
-    _asking_button("Roll back", question, roll_back).props(f'outline aria-label="Roll back {model.model}"')
-
-
-def _asking_button(name: str, question: str, work: Callable[[], Awaitable[None]]) -> ui.button:
-    """Show a button that asks before it does its work."""
-
-    async def ask() -> None:
-        with ui.dialog() as dialog, ui.card():
-            ui.label(question)
-            with ui.row().classes("w-full justify-end"):
-                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps")
-                ui.button(name, on_click=lambda: dialog.submit(True)).props("unelevated no-caps")
-        if await dialog:
-            await work()
-
-    return ui.button(name, on_click=ask).props("unelevated no-caps dense").classes("q-px-md")
+        words = f"Withdraw version {model.champion} of {model.model}, which does not serve yet? It has no champion then, as before."
+    button = ui.button("Roll back", on_click=lambda: question.ask(model, words, "Roll back", roll_back))
+    button.props("unelevated outline no-caps dense").classes("q-px-md").props["aria-label"] = f"Roll back {model.model}"
