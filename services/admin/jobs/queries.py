@@ -81,8 +81,9 @@ def list_failures(engine: Engine, job: str, limit: int, after: str | None = None
 
 
 def _get(session: Session, name: str) -> Job:
-    if (job := session.get(Job, name)) is None:
-        raise NotThere(f"no job '{name}' was asked for: look at the list of jobs")
+    job = session.get(Job, name) if re.fullmatch(NAME, name) else None  # what is no name may not be stored: PostgreSQL takes no NUL
+    if job is None:
+        raise NotThere(f"no job {name!r} was asked for: look at the list of jobs")
     return job
 
 

@@ -69,11 +69,11 @@ def add_datasets_page(app: FastAPI) -> None:
                 with folders, panel("Folders"):
                     for each in datasets:
                         with ui.row().classes("items-center w-full no-wrap gap-4"):
-                            ui.button("Show", on_click=lambda each=each: show(each)).props(
-                                f'outline dense no-caps aria-label="Show {each.folder}"'
-                            ).classes("q-px-md")
+                            button = ui.button("Show", on_click=lambda each=each: show(each))
+                            button.props("outline dense no-caps").classes("q-px-md")
+                            button.props["aria-label"] = f"Show {each.folder}"
                             ui.label(f"{each.count:,} {each.kind}").style("width: 120px").classes("text-weight-medium")
-                            ui.label(each.folder).style("overflow-wrap: anywhere")
+                            ui.label(each.folder)
                             ui.label(each.words).classes("quiet")
                     if not datasets:
                         roots = ", ".join(visitor.platform.settings.allowed_roots) or "no folder: set EARTHEYE_ALLOWED_ROOTS"
