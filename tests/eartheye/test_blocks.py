@@ -103,7 +103,7 @@ def test_of_equally_probable_classes_the_first_wins():
     assert first_of_largest(sums).tolist() == [[1, 0, 0]]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.integers(0, 200),
     st.integers(1, 300),
@@ -133,7 +133,7 @@ def test_blocks_are_named_by_row_and_column():
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(1, 90),
     st.integers(1, 90),
@@ -213,7 +213,7 @@ def convolution(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.integers(20, 150), st.integers(20, 150), st.integers(24, 80), st.sampled_from([0.0, 0.2, 0.25]))
 def test_blocks_through_a_real_model_give_what_one_pass_gives(convolution, height, width, block_px, overlap):
     session = onnxruntime.InferenceSession(convolution, providers=["CPUExecutionProvider"])

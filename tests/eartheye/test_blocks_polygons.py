@@ -35,7 +35,7 @@ def in_one_pass(classes):
     return sorted((int(value), shapely.normalize(shapely.geometry.shape(area)).wkb) for area, value in areas)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**31), st.sampled_from([0.3, 0.6, 0.9]))
 def test_blocks_of_any_size_give_the_polygons_of_one_pass(height, width, block_px, seed, share):
     random = np.random.default_rng(seed)

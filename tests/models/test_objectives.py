@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -70,7 +70,6 @@ def sinkhorn_loop(outputs, temperature, iterations):
     return (matrix * samples).T.float()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 20), st.floats(0.03, 1.0), st.integers(1, 4), st.integers(0, 999))
 def test_sinkhorn_is_the_loop_of_dinov2(samples, prototypes, temperature, iterations, seed):
     outputs = torch.rand(samples, prototypes, generator=torch.Generator().manual_seed(seed)) * 2 - 1
