@@ -3,6 +3,7 @@
 from components.finetuner.config import SamplesConfig
 from components.sampler.cells import required
 from components.tiler.entries import check_entries, check_labels
+from eartheye.blocks import area_of
 from eartheye.contracts import Catalogue
 from eartheye.contracts.catalogue import ImagesEntry, MaskLabels, SceneEntry, VectorLabels
 from eartheye.errors import InvalidConfig
@@ -94,6 +95,7 @@ def check_maps(chain: ChainConfig, catalogue: Catalogue, data: str) -> None:
         InvalidConfig: which map, and what it is to name.
         UnreadableRaster: a scene is no raster.
         MissingCrs: neither file, catalogue nor map says where on Earth it lies.
+        EmptyArea: the area lies outside of it.
         WrongBands: it has more or fewer bands than it was given names for.
     """
     for wanted in chain.maps:
@@ -101,5 +103,6 @@ def check_maps(chain: ChainConfig, catalogue: Catalogue, data: str) -> None:
         uri, given = f"{folder.root}/{name}", wanted.completed(catalogue)
         if not folder.exists(name):
             raise InvalidConfig(f"map '{wanted.title}': there is no {uri}: name a raster of the data folder as its scene")
-        with open_scene(uri, given.bands, given.nodata, given.crs):
-            pass  # opened for what it may refuse
+        with open_scene(uri, given.bands, given.nodata, given.crs) as scene:
+            area_of(scene, given.area)
+            _ = scene.footprint  # on Earth, or it is refused

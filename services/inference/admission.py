@@ -1,25 +1,20 @@
 """Whether a job can be done: everything that can be known before its first block is mapped."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 from rasterio.windows import Window as RasterWindow
 
-from eartheye.blocks import Window
+from eartheye.blocks import Window, area_of
 from eartheye.contracts import ServingPackage
 from eartheye.contracts.messages import JobRequest
-from eartheye.errors import CorruptBulk, EmptyArea, RequestRejected, WrongBands
+from eartheye.errors import CorruptBulk, RequestRejected, WrongBands
 from eartheye.raster import Scene, open_scene, select_bands
 from eartheye.settings import Settings
 from eartheye.store import Folder
 from services.inference.names import package_name, told_as
 from services.inference.roots import inside_roots, meets
-
-SAME_PX = 1e-6
-"""Share of a pixel by which a bound may miss a pixel's edge and still mean it: coordinates are rounded decimals."""
 
 
 class ServedModel(Protocol):
@@ -108,27 +103,3 @@ def check_fit(scene: Scene, package: ServingPackage) -> None:
             f"{scene.uri} holds {scene.dtype}, {package.title} takes {package.image.dtype}: convert the scene, or name another model"
         )
     package.image.check_scale(scene.gsd_m, scene.uri, f"resample the scene, or name another model than {package.title}")
-
-
-def area_of(scene: Scene, bounds: tuple[float, float, float, float] | None) -> Window:
-    """Return the pixels of a scene that bounds touch.
-
-    Args:
-        scene: an open scene.
-        bounds: west, south, east, north in the scene's reference system; None for the whole scene.
-
-    Raises:
-        EmptyArea: the bounds are no area, or share no pixel with the scene.
-    """
-    if bounds is None:
-        return Window(0, 0, scene.width, scene.height)
-    west, south, east, north = bounds
-    if not (west < east and south < north):
-        raise EmptyArea(f"area {bounds} is none: give west, south, east, north with west < east and south < north")
-    columns, rows = ~scene.transform @ np.array([[west, east, west, east], [north, north, south, south]])
-    columns, rows = np.clip(columns, -1, scene.width + 1), np.clip(rows, -1, scene.height + 1)
-    left, top = max(math.floor(columns.min() + SAME_PX), 0), max(math.floor(rows.min() + SAME_PX), 0)
-    right, bottom = min(math.ceil(columns.max() - SAME_PX), scene.width), min(math.ceil(rows.max() - SAME_PX), scene.height)
-    if left >= right or top >= bottom:
-        raise EmptyArea(f"area {bounds} lies outside {scene.uri}: give bounds in its reference system, {scene.crs.to_string()[:80]}")
-    return Window(left, top, right - left, bottom - top)

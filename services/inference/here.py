@@ -9,14 +9,14 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from eartheye.blocks import Window, map_window
+from eartheye.blocks import Window, area_of, map_window
 from eartheye.contracts import ServingPackage
 from eartheye.errors import InvalidConfig, InvalidName, StoreUnavailable
 from eartheye.predictor import Predictor, open_predictor
 from eartheye.raster import CogSpec, open_scene, write_cog
 from eartheye.settings import load as load_settings
 from eartheye.store import Folder
-from services.inference.admission import area_of, check_fit
+from services.inference.admission import check_fit
 from services.inference.worker import read_images
 
 REGISTRY = "models:/"

@@ -6,7 +6,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from eartheye.contracts import Catalogue
-from eartheye.errors import InvalidCatalogue, InvalidConfig, MissingCrs, UserError, WrongBands
+from eartheye.errors import EmptyArea, InvalidCatalogue, InvalidConfig, MissingCrs, UserError, WrongBands
 from pipelines.config import ChainConfig
 from pipelines.fit import check_fit, check_maps, check_samples
 
@@ -129,6 +129,7 @@ def test_a_map_of_a_scene_that_is_not_there_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("file", "entry", "refused"),
     [
+        ({"crs": None}, {"crs": "EPSG:4326"}, MissingCrs),
         ({"crs": None}, {}, MissingCrs),
         ({"crs": None}, {"crs": "EPSG:32650"}, None),
         ({"bands": 3}, {}, WrongBands),
@@ -143,6 +144,18 @@ def test_a_mapped_scene_is_opened_as_the_catalogue_says(file, entry, refused, tm
     else:
         with pytest.raises(refused):
             check_maps(chain(COVER, COVER["samples"], maps=[MAP]), *given)
+
+
+def test_a_map_of_an_area_beside_its_scene_is_refused(tmp_path):
+    write(tmp_path / "later.tif")
+
+    def check(west):
+        area = [west, 3_299_990, west + 4, 3_300_000]
+        check_maps(chain(COVER, COVER["samples"], maps=[MAP | {"area": area}]), catalogue(), str(tmp_path))
+
+    check(500_004)
+    with pytest.raises(EmptyArea, match="lies outside"):
+        check(500_008)
 
 
 def test_what_is_no_raster_is_not_mapped(tmp_path):
