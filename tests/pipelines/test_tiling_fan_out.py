@@ -1,5 +1,7 @@
 """The tiler among pods: run by Kubeflow's local runner, the tiles are those of one process."""
 
+import builtins
+
 from kfp import dsl, local
 
 from components.tiler.run import cut_tiles
@@ -14,7 +16,8 @@ def tiling(data: str, catalogue: str, config: dict, root: str) -> None:
     cut_among_pods(data, catalogue, f"{root}/sites", config, 3, f"{root}/tiles")
 
 
-def test_tiles_cut_by_three_pods_are_those_of_one_process(tmp_path):
+def test_tiles_cut_by_three_pods_are_those_of_one_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(builtins, "print", print)  # the runner of parallel steps leaves one that indents
     catalogue = write_data(tmp_path / "data")
     sites = write_sites(Folder(tmp_path / "sites"))
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "kfp"), raise_on_error=True)
