@@ -3,15 +3,18 @@
 import datetime as dt
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from eartheye.contracts import Catalogue, Map
 from eartheye.contracts.catalogue import SceneEntry
+from eartheye.contracts.messages import JobResult
 from eartheye.errors import JobFailed
 from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel
 from pipelines.config import MapConfig
 from pipelines.requests import make_map, map_request
+from pipelines.steps import mapping
 from services.demo.servers import environment
 from services.stack.broker import API_VERSION, embedded_broker
 from tests.services.inference.place import QUICK, make_place
@@ -71,6 +74,18 @@ def test_what_a_map_leaves_out_is_what_the_catalogue_says_of_its_scene():
     assert map_request("data", "run", WANTED.completed(holed), CHAMPION).nodata is None
     other = WANTED.model_copy(update={"scene": "other.tif"})
     assert other.completed(catalogue) == other
+
+
+def test_the_mapping_step_asks_as_the_catalogue_says(tmp_path, monkeypatch):
+    scene = {"path": "mosaic.tif", "sensor": "s", "bands": ["pan"], "channels": ["pan"], "crs": "EPSG:32650", "nodata": 7}
+    catalogue = tmp_path / "catalogue.yaml"
+    catalogue.write_text(yaml.safe_dump({"title": "t", "licence": "l", "attribution": "a", "scenes": [scene]}))
+    asked = []
+    monkeypatch.setattr("pipelines.requests.resolve", lambda *_: CHAMPION)
+    monkeypatch.setattr("pipelines.requests.request_map", lambda request, _: asked.append(request) or JobResult.model_construct(map="made"))
+    wanted = WANTED.model_dump(mode="json", exclude_defaults=True)
+    assert mapping.python_func(str(tmp_path), str(catalogue), str(tmp_path / "run"), wanted) == "made"
+    assert [(request.bands, request.crs, request.nodata) for request in asked] == [(("pan",), "EPSG:32650", 7.0)]
 
 
 def test_another_package_folder_of_data_or_run_is_another_job():
