@@ -49,9 +49,11 @@ def imagery_to_map(data: str, catalogue: str, chain: dict, root: str) -> None:
         chain: configuration of every step, as `pipelines.config.ChainConfig`.
         root: folder that takes the steps' folders.
     """
-    of = step(configuration(chain=chain, data=data, catalogue=catalogue, root=root)).outputs
+    checked = step(configuration(chain=chain, data=data, catalogue=catalogue, root=root))
+    of = checked.outputs
 
-    with dsl.ParallelFor(step(repetitions(chain=chain, root=root, of="samplings")).output, name="samplings", parallelism=1) as sampling:
+    samplings = step(repetitions(chain=chain, root=root, of="samplings"), after=checked).output
+    with dsl.ParallelFor(samplings, name="samplings", parallelism=1) as sampling:
         cells = step(aggregator(data=data, catalogue=catalogue, config=sampling.cells, cells=sampling.cells_folder)).output
         drawn = step(sampler(cells=cells, config=sampling.sampler, sites=sampling.sites_folder))
 

@@ -39,6 +39,17 @@ def test_every_step_of_the_chain_is_in_the_compiled_pipeline(definition):
     assert steps_of(definition) >= STEPS
 
 
+def test_no_step_but_lists_of_repetitions_runs_before_the_configuration_is_checked(definition):
+    tasks = definition["root"]["dag"]["tasks"]
+
+    def hangs_on(name: str) -> set[str]:
+        direct = set(tasks[name].get("dependentTasks", ()))
+        return direct.union(*map(hangs_on, direct))
+
+    free = {name for name in tasks if "configuration" not in hangs_on(name)}
+    assert {name.partition("-")[0] for name in free} == {"configuration", "repetitions"}
+
+
 def test_the_kubernetes_manifests_hold_a_pipeline_and_its_version(compiled):
     documents = list(yaml.safe_load_all(compiled[1].read_text()))
     assert [document["kind"] for document in documents] == ["Pipeline", "PipelineVersion"]
