@@ -72,7 +72,7 @@ def add_datasets_page(app: FastAPI) -> None:
                             button = ui.button("Show", on_click=lambda each=each: show(each))
                             button.props("outline dense no-caps").classes("q-px-md")
                             button.props["aria-label"] = f"Show {each.folder}"
-                            ui.label(f"{each.count:,} {each.kind}").style("width: 120px").classes("text-weight-medium")
+                            ui.label(f"{each.count:,} {each.kind}").style("flex: none; width: 120px").classes("text-weight-medium")
                             ui.label(each.folder)
                             ui.label(each.words).classes("quiet")
                     if not datasets:

@@ -70,8 +70,10 @@ def add_models_page(app: FastAPI) -> None:
                     with sections[name]:
                         await _show(visitor, question, each)
                     shown[name] = each
-                note.set_text(away or "No model is registered yet: `eartheye register` or a pipeline does that.")
-                note.classes(replace="text-negative" if away else "quiet").set_visibility(not known)
+                if not known:
+                    note.set_text(away or "No model is registered yet: `eartheye register` or a pipeline does that.")
+                    note.classes(replace="text-negative" if away else "quiet")
+                note.set_visibility(not known)
                 seen[:] = [models, away, decided]
 
             keep_looking(visitor, LOOK_S, look_again, content)
@@ -107,10 +109,10 @@ async def _show(visitor: Visitor, question: Question, known: Known) -> None:
             ui.label(f"The versions cannot be shown now: {known.away}").classes("text-negative")
         for version, gate in known.versions:
             with ui.row().classes("w-full items-start no-wrap gap-5 q-py-sm").style("border-top: 1px solid #eceeec"):
-                with ui.column().classes("gap-1").style("width: 110px"):
+                with ui.column().classes("gap-1").style("flex: none; width: 110px"):
                     ui.label(f"Version {version.version}").classes("text-weight-medium")
                     ui.label(version.standing).classes("quiet")
-                with ui.column().classes("gap-1").style("width: 170px"):
+                with ui.column().classes("gap-1").style("flex: none; width: 170px"):
                     for score in version.scores:
                         ui.label(f"{score.metric} {score.value:.3f} ({score.protocol})").classes("quiet")
                 with ui.column().classes("gap-1 col-grow"):

@@ -51,7 +51,7 @@ async def _show_servers(visitor: Visitor, place: ui.column) -> None:
         for answer in answers:
             with ui.row().classes("items-center gap-3 no-wrap"):
                 ui.icon("check_circle" if answer.ok else "error", color="positive" if answer.ok else "negative")
-                ui.label(answer.server).classes("text-weight-medium").style("width: 90px")
+                ui.label(answer.server).classes("text-weight-medium").style("flex: none; width: 90px")
                 ui.label(answer.words).classes("quiet")
 
 
@@ -78,7 +78,7 @@ async def _show_jobs(visitor: Visitor, place: ui.column) -> None:
             with ui.row().classes("items-center gap-3 no-wrap"):
                 state_badge(job.state)
                 ui.link(job.job, f"/jobs/{job.job}")
-                ui.label(f"{job.asked_at:%Y-%m-%d %H:%M}").classes("quiet")
+                ui.label(f"{job.asked_at:%Y-%m-%d %H:%M}").classes("quiet text-no-wrap")
         if not jobs:
             ui.label("No job was asked for yet.").classes("quiet")
 

@@ -68,6 +68,7 @@ def test_long_names_leave_every_page_as_wide_as_the_window(page, place):
     page.get_by_text(f"{LONG}: no version serves yet, 1 registered").wait_for()
     assert width(page) == 1280
     assert jobs.bounding_box()["width"] > 400
+    assert jobs.locator(".text-no-wrap").first.bounding_box()["height"] < 30
     for path, shown in (("models", "The gate would"), ("jobs", "0 of 0 blocks"), (f"jobs/{LONG[1:]}1", f"Map{place.root}/{LONG}")):
         page.goto(f"{place.address}/{path}")
         page.locator(".panel", has_text=shown).first.wait_for()
@@ -105,6 +106,7 @@ def test_a_question_is_withdrawn_where_its_model_was_decided_about_and_no_sooner
     page.get_by_text("promotion: no version to version 1").wait_for()
     page.get_by_text("Version 2", exact=True).wait_for()
     assert question.is_visible()
+    assert page.get_by_text("No model is registered yet").is_hidden()
 
     promote(connect(), "crops", 2, asked_by="another", policy=POLICY)
     page.get_by_text("The question is out of date: crops was decided about meanwhile, version 2 is to serve.").wait_for()
