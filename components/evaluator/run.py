@@ -25,7 +25,7 @@ from eartheye.tracking import run
 from eartheye.wording import counted
 from models.package import backbone_folder, check_sensor, load_backbone, load_task_model
 
-STEP = "evaluator/2"
+STEP = "evaluator/3"
 HISTORY = "history.parquet"
 
 

@@ -28,7 +28,7 @@ from models.tasks import SceneClassifier, Segmenter
 from models.vit import VisionTransformer
 from models.weights import save_weights
 
-STEP = "finetuner/1"
+STEP = "finetuner/2"
 WEIGHTS, SPLIT, HISTORY, CONFIG = "model.safetensors", "split.parquet", "history.parquet", "config.json"
 
 

@@ -46,7 +46,7 @@ class PretrainingForecast:
     checkpoint_bytes: int
     """Of one checkpoint; two are kept."""
     memory_bytes: int
-    """Most that the device gave at a time, or that this process took where the device is the processor."""
+    """Most that the device gave at a time, or that this process took so far where the device is the processor."""
     seconds: float
     """For the steps still to do, on this machine, about."""
 

@@ -26,7 +26,7 @@ from eartheye.tracking import Run, run
 from models.vit import SIZES
 from models.weights import save_weights
 
-STEP = "pretrainer/2"
+STEP = "pretrainer/3"
 WEIGHTS, HISTORY, SPLIT = "model.safetensors", "history.parquet", "split.parquet"
 COLLAPSED_STD = 0.05
 """Spread of the class tokens, of 1, below which the backbone tells hardly anything apart."""

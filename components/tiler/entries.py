@@ -34,7 +34,7 @@ def check_labels(data: Folder, catalogue: Catalogue) -> None:
     """Refuse labels of scenes and images that the catalogue does not have, before anything is cut.
 
     Raises:
-        InvalidCatalogue: a label's file, scene or image folder is not there, or nothing would turn an image's path into its mask's.
+        InvalidCatalogue: a label's file, scene or image folder is not there.
     """
     scenes = {entry.path for entry in catalogue.scenes}
     images = {entry.path for entry in catalogue.images}

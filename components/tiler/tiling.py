@@ -18,7 +18,7 @@ from eartheye.errors import InvalidConfig
 from eartheye.grid import EaseGrid
 from eartheye.store import Folder
 
-STEP = "tiler/1"
+STEP = "tiler/2"
 PARTS = "parts/"
 SITE_COLUMNS = ["site", "lon", "lat", "group"]
 

@@ -25,8 +25,8 @@ def area_of(scene: Scene, bounds: tuple[float, float, float, float] | None) -> W
     if bounds is None:
         return Window(0, 0, scene.width, scene.height)
     west, south, east, north = bounds
-    if not (west < east and south < north):
-        raise EmptyArea(f"area {bounds} is none: give west, south, east, north with west < east and south < north")
+    if not (np.isfinite(bounds).all() and west < east and south < north):
+        raise EmptyArea(f"area {bounds} is none: give west, south, east, north finite, with west < east and south < north")
     columns, rows = ~scene.transform @ np.array([[west, east, west, east], [north, north, south, south]])
     columns, rows = np.clip(columns, -1, scene.width + 1), np.clip(rows, -1, scene.height + 1)
     left, top = max(math.floor(columns.min() + SAME_PX), 0), max(math.floor(rows.min() + SAME_PX), 0)

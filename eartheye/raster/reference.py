@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import lru_cache
 
 import numpy as np
 import pyproj
@@ -44,10 +45,13 @@ def known_crs(declared: CRS | None, stand_in: str | None, where: str) -> CRS:
     except CRSError:
         given = None
     if given is None or not is_placed(pyproj.CRS.from_wkt(given.to_wkt())):
-        raise MissingCrs(f"{where}: `crs` is {stand_in}, which is no reference system of places on Earth: give its code, as EPSG:4326")
+        raise MissingCrs(
+            f"{where}: `crs` is {stand_in}, which is no reference system of places on Earth: give its code in capitals, as EPSG:4326"
+        )
     return given
 
 
+@lru_cache(maxsize=64)  # a transformation takes long to find
 def is_placed(crs: pyproj.CRS) -> bool:
     """Say whether a reference system tells places on Earth: a known datum, neither heights alone nor another planet."""
     if crs.geodetic_crs is None or not (crs.is_geographic or crs.is_projected):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +25,13 @@ def room(what_for: str, remedy: str) -> Iterator[None]:
     Raises:
         StoreFull: there is no room.
     """
+    handled = sys.exception()  # where a block runs while an error is met, that is not its own
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        if (reason := _want_of_room(error)) is None:
+        if (reason := _want_of_room(error, handled)) is None:
             raise
         raise StoreFull(f"no room {what_for} ({reason}): {remedy}") from error
 
@@ -61,13 +63,13 @@ def _temporary_directory() -> str:
         raise StoreFull(f"{error.strerror}: free space in one of them, or set TMPDIR to a larger disk") from error
 
 
-def _want_of_room(error: BaseException) -> str | None:
+def _want_of_room(error: BaseException, handled: BaseException | None) -> str | None:
     """Return the system's words for a file that could not grow, None where an error has another cause.
 
     Writers in Rust pass on no more than the words, and PyTorch puts an error of its own in front of the system's.
     """
     met: BaseException | None = error
-    while met is not None:
+    while met is not None and met is not handled:
         if isinstance(met, OSError) and met.errno in NO_ROOM:
             return met.strerror
         if words := [os.strerror(code) for code in NO_ROOM if os.strerror(code) in str(met)]:

@@ -6,7 +6,7 @@ MLflow gets figures. Weights and data stay in the object store; MLflow holds the
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +14,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
+from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from eartheye.errors import TrackingUnavailable
+from eartheye.errors import FolderRefused, TrackingUnavailable
 from eartheye.settings import load
+from eartheye.store.directory import NO_LINKS
 from eartheye.store.draft_folder import draft_folder
 from eartheye.store.room import room
 from eartheye.telemetry import get_logger
@@ -114,8 +116,8 @@ def connect() -> MlflowClient:
     """Return a client of the tracking server in the settings."""
     uri = load().mlflow_tracking_uri
     try:
-        if uri.startswith("sqlite:///"):
-            _make_file(Path(uri.removeprefix("sqlite:///")))
+        if uri.startswith("sqlite:///") and (file := make_url(uri).database) and file != ":memory:":
+            _make_file(Path(file))
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise unavailable(error) from error
@@ -145,6 +147,7 @@ def _make_file(path: Path) -> None:
 
     Raises:
         StoreFull: there is no room.
+        FolderRefused: it cannot appear whole on this file system.
     """
     if path.exists():
         return
@@ -153,8 +156,14 @@ def _make_file(path: Path) -> None:
         with draft_folder(path) as folder:
             made = folder / path.name
             MlflowClient(tracking_uri=f"sqlite:///{made}", registry_uri=f"sqlite:///{made}")
-            with suppress(FileExistsError):  # another process made it in the meantime
+            try:
                 path.hardlink_to(made)
+            except FileExistsError:  # another process made it in the meantime
+                pass
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+                raise FolderRefused(f"{path.parent} has no hard links: put MLflow's file on a file system that has") from error
 
 
 def _create(client: MlflowClient, name: str) -> str:

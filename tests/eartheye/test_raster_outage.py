@@ -19,7 +19,7 @@ SIDE_PX = 1500
 HERE = Affine(2.0, 0, 500_000, 0, -2.0, 3_300_000)
 SPEC = CogSpec(crs=CRS.from_epsg(32650), transform=HERE, width=SIDE_PX, height=SIDE_PX, dtype="uint8", bands=("pan",))
 FAR_CORNER = Window(SIDE_PX - 100, SIDE_PX - 100, 100, 100)
-SHORT = patience.Patience(silence_s=1, repeats=2, attempts=1)
+SHORT = patience.Patience(silence_s=3, repeats=2, attempts=1)
 
 
 class Trouble:
@@ -64,13 +64,16 @@ def cog(pixels: np.ndarray, s3_bucket: str, tmp_path: Path) -> Path:
 @pytest.fixture(params=["hangs", "breaks off"])
 def trouble(request, cog, s3_bucket, minio_server, monkeypatch):
     trouble = Trouble(request.param, s3_bucket)
-    patience._patience.set(SHORT)  # GDAL keeps for each open file what held when it was opened
-    with breaking_proxy(minio_server.endpoint, trouble.passing_bytes) as trouble.proxy:
-        monkeypatch.setenv("EARTHEYE_S3_ENDPOINT", trouble.proxy.endpoint)
+    before = patience._patience.set(SHORT)  # GDAL keeps for each open file what held when it was opened
+    try:
+        with breaking_proxy(minio_server.endpoint, trouble.passing_bytes) as trouble.proxy:
+            monkeypatch.setenv("EARTHEYE_S3_ENDPOINT", trouble.proxy.endpoint)
+            load.cache_clear()
+            yield trouble
+            trouble.end()
+    finally:
+        patience._patience.reset(before)
         load.cache_clear()
-        yield trouble
-        trouble.end()
-    load.cache_clear()
 
 
 def test_a_store_that_fails_in_mid_read_is_an_outage_and_the_scene_is_read_when_it_is_back(trouble, pixels):
