@@ -34,7 +34,7 @@ def champions() -> None:
         lost, away = _lost(engine, found)
     for stands in found:
         pending, why = stands.pending, lost.get(stands.model)
-        serves, before = _in_force(stands)
+        serves, before = stands.in_force
         print(f"{stands.model}: {_version(None if why else serves)} serves" + (f", {_version(before)} did before" if before else ""))
         if why:
             print(f"  the champion does not serve: {why}")
@@ -58,18 +58,12 @@ def _lost(engine: "Engine", found: "Sequence[Standing]") -> tuple[dict[str, str]
     lost: dict[str, str] = {}
     try:
         for stands in found:
-            serves, _ = _in_force(stands)
+            serves, _ = stands.in_force
             if serves and (why := why_lost(engine, stands.model, serves)):
                 lost[stands.model] = why
     except TrackingUnavailable as error:
         return lost, str(error)
     return lost, None
-
-
-def _in_force(stands: "Standing") -> tuple[int | None, int | None]:
-    """Return champion and previous as they are until a pending decision is carried out."""
-    pending = stands.pending
-    return (stands.champion, stands.previous) if pending is None else (pending.from_version, pending.from_previous)
 
 
 def _version(version: int | None) -> str:

@@ -28,6 +28,12 @@ class Standing:
     trouble: str | None
     """Why they cannot follow now; tried again until they can."""
 
+    @property
+    def in_force(self) -> tuple[int | None, int | None]:
+        """Champion and previous as they are until a pending decision is carried out; jobs are mapped with the first."""
+        pending = self.pending
+        return (self.champion, self.previous) if pending is None else (pending.from_version, pending.from_previous)
+
 
 def standing(engine: Engine, model: str) -> Standing:
     """Say where a model stands; one that nothing was decided about has generation 0.

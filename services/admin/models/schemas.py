@@ -33,13 +33,6 @@ class ModelStanding(BaseModel):
     """Why the champion does not serve: MLflow has it no more, or another package under its number. Null also where MLflow was not asked."""
 
     @property
-    def in_force(self) -> int | None:
-        """Version that jobs asked for now are mapped with: until a decision is carried out, the one that it found."""
-        if self.lost:
-            return None
-        return self.previous if self.pending else self.champion
-
-    @property
     def words(self) -> str:
         """What serves, in words."""
         if self.champion is None:

@@ -13,9 +13,9 @@ from eartheye.wording import counted
 from services.admin.jobs.queries import list_jobs
 from services.admin.jobs.schemas import JobOut
 from services.admin.jobs.service import submit
-from services.admin.models.service import list_standings
 from services.admin.pages.frame import frame, keep_looking, panel, state_badge
 from services.admin.pages.visitor import Visitor
+from services.registry.standing import standings
 
 LOOK_S = 1.5
 SHOWN = 30
@@ -55,7 +55,7 @@ def add_jobs_page(app: FastAPI) -> None:
 
 async def _form(visitor: Visitor) -> None:
     roots = visitor.platform.settings.allowed_roots
-    models = [stands.model for stands in await to_thread(list_standings, visitor.platform) if stands.in_force]
+    models = [stands.model for stands in await to_thread(standings, visitor.platform.engine) if stands.in_force[0]]
     if not models:
         ui.label("No model serves yet: promote one first.").classes("quiet q-mb-md")
     name = f"map-{secrets.token_hex(3)}"

@@ -104,7 +104,7 @@ def test_a_champion_that_was_made_anew_or_is_gone_does_not_serve_and_may_be_prom
     found = stands(admin, "anew")
     assert found["lost"].startswith("version 1 of 'anew' was made anew with another package")
     shown = ModelStanding.model_validate(found)
-    assert (shown.champion, shown.in_force, shown.words) == (1, None, "no version serves")
+    assert (shown.champion, shown.words) == (1, "no version serves")
     assert [each["standing"] for each in admin.ask("GET", "/v1/models/anew/versions").json()] == ["candidate"]
     assert admin.ask("POST", "/v1/models/anew/promote", Role.PROMOTER, json={"version": 1, "expected_champion": 1}).status_code == 202
     wait_until(lambda: not stands(admin, "anew")["pending"])
@@ -182,12 +182,3 @@ def test_a_report_that_is_gone_hides_no_version_and_a_store_that_is_away_is_told
 def test_a_version_serves_only_once_its_decision_is_carried_out(champion, pending, told):
     stands = ModelStanding(model="landcover", champion=champion, previous=None, generation=1, pending=pending, trouble=None)
     assert stands.words == told
-
-
-@pytest.mark.parametrize(
-    ("champion", "previous", "pending", "in_force"),
-    [(None, None, False, None), (1, None, True, None), (1, None, False, 1), (2, 1, True, 1), (2, 1, False, 2)],
-)
-def test_jobs_are_mapped_with_what_a_pending_decision_found(champion, previous, pending, in_force):
-    stands = ModelStanding(model="landcover", champion=champion, previous=previous, generation=1, pending=pending, trouble=None)
-    assert stands.in_force == in_force

@@ -11,7 +11,7 @@ from services.registry import reconcile as reconciling
 from services.registry.decide import promote, roll_back
 from services.registry.outbox import work_through
 from services.registry.reconcile import reconcile
-from services.registry.standing import decision_on, decisions
+from services.registry.standing import decision_on, decisions, standing
 from tests.services.registry.promoting import POLICY, aliases, champions, granted
 from tests.services.registry_candidate import make_candidate
 
@@ -117,6 +117,22 @@ def test_a_version_made_anew_under_the_number_of_the_champion_serves_only_by_the
     good = candidate(0.6)
     assert granted(engine, model, good).state == "applied"
     assert aliases(model) == (good, None)
+
+
+def test_until_a_decision_is_carried_out_what_it_found_is_in_force(engine, model, candidate):
+    def decided(version):
+        assert promote(engine, model, version, asked_by="test", policy=POLICY).state == "pending"
+        return standing(engine, model).in_force
+
+    assert decided(candidate(0.7)) == (None, None)
+    assert work_through(engine)
+    assert standing(engine, model).in_force == (1, None)
+    assert decided(candidate(0.7)) == (1, None)
+    assert work_through(engine)
+    connect_mlflow().delete_registered_model(model)
+    candidate(0.7)
+    assert candidate(0.75) == 2
+    assert decided(2) == (2, 1)  # the version that was made anew under the champion's number
 
 
 def test_a_champion_that_is_gone_or_made_anew_is_told_not_to_serve(engine, model, candidate, capsys):
