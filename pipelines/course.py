@@ -7,6 +7,8 @@ from pipelines.last_words import LastWords
 
 STARTED = re.compile(r"Executing task '([\w-]+)'")
 ENDED = re.compile(r"Task '([\w-]+)' finished with status (\w+)")
+BROKEN = re.compile(r"Task [\w-]+ failed with exception: |Pipeline '[\w-]+' finished with status FAILURE")
+"""A failure of Kubeflow's own, as for want of memory; inside of a loop it is not told as that of a step."""
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -29,11 +31,13 @@ class Course:
         if found := STARTED.search(plain):
             self.step, self._words = found[1], LastWords()
             return "started"
-        if not (found := ENDED.search(plain)):
+        if found := ENDED.search(plain):
+            if found[2] == "SUCCESS":
+                return "done"
+        else:
             self._words.hear(plain)
-            return "said"
-        if found[2] == "SUCCESS":
-            return "done"
+            if not BROKEN.search(plain):
+                return "said"
         self.failure = self.failure or self.ended_here()
         return "failed"
 

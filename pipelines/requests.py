@@ -1,5 +1,6 @@
 """What a pipeline asks of the running services: a request on the bus, and the wait for its answer."""
 
+import hashlib
 import uuid
 
 from pydantic import ValidationError
@@ -27,6 +28,8 @@ from pipelines.config import MapConfig
 PROMOTION_TIMEOUT_S = 600.0
 DIGITS = 12
 """Of the digest of what is asked, in the name of a job or a request."""
+SHOWN = 48
+"""Letters of a title or model there: a name has 128 at most, and the digest tells those apart that begin alike."""
 
 
 def register_candidate(name: str, model: Folder, serving: Folder, report: Folder) -> RegisteredModel:
@@ -67,7 +70,9 @@ def request_promotion(
         BusUnavailable: Kafka does not answer.
         NoReply: the registry service did not decide in time.
     """
-    request = request or f"{name}-v{version}-{version_of(name, version).serving_digest[:DIGITS]}"
+    if request is None:
+        asked = hashlib.sha256(f"{name} {version_of(name, version).serving_digest}".encode())
+        request = f"{name[:SHOWN]}-v{version}-{asked.hexdigest()[:DIGITS]}"
     return _ask_registry(
         PromotionRequest, request=request, model=name, version=version, expected_champion=expected_champion, asked_by=asked_by
     )
@@ -171,7 +176,7 @@ def map_request(data: str, root: str, wanted: MapConfig, champion: RegisteredMod
         champion: the model's version that maps.
     """
     request = JobRequest(
-        job=f"{wanted.title}-{wanted.model}-v{champion.version}",
+        job=f"{wanted.title[:SHOWN]}-{wanted.model[:SHOWN]}-v{champion.version}",
         scene=f"{data.rstrip('/')}/{wanted.scene}",
         model=wanted.model,
         bands=wanted.bands,

@@ -66,7 +66,7 @@ def run_demo(
         StepFailed: a step of the pipeline ended with an error that the user can act on.
         RuntimeError: a step of the pipeline ended by a fault.
         StoreFull: there is no room for the run.
-        UserError: why a service ended before its time.
+        UserError: why a scene that is to be mapped cannot be opened, or a service ended before its time.
     """
     console = Console(highlight=False)
     if chain is not None:
@@ -77,9 +77,11 @@ def run_demo(
         check_size(data, size_km)
     if stack is not None:
         find_servers(stack)
-    with room(f"for the run in {run}", "free space, or choose another --run"), only_one(run, "another demonstration"):
+    disk = f"for the run in {run}", "free space, or choose another --run"
+    with only_one(run, "another demonstration"):
         if data is None:
-            create_world(run / "world", seed=seed, size_km=size_km)
+            with room(*disk):
+                create_world(run / "world", seed=seed, size_km=size_km)
         inputs = choose_inputs(run, data, catalogue, chain)
         config = read_chain(inputs.chain)
         check_maps(config, inputs)
@@ -94,12 +96,14 @@ def run_demo(
         (run / FINISHED).unlink(missing_ok=True)
         with servers_of(run, stack, inputs, config, console) as servers:
             run_pipeline(config, inputs.data, inputs.catalogue, root, run, console, servers.ended)
-            write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, read_times(run))
+            with room(*disk):
+                write_report(run, Folder(root), inputs.data, read_catalogue(inputs.catalogue), config, servers.words, read_times(run))
             versions = {wanted.title: resolve(wanted.model, CHAMPION).version for wanted in config.maps}
             where = settings.load().mlflow_tracking_uri
         temporary = run / f"{FINISHED}.part"
-        temporary.write_text(json.dumps({"kind": KIND, "made_from": made_from, "maps": versions}))
-        temporary.replace(run / FINISHED)
+        with room(*disk):
+            temporary.write_text(json.dumps({"kind": KIND, "made_from": made_from, "maps": versions}))
+            temporary.replace(run / FINISHED)
     tell(console, run, root, config, where)
 
 

@@ -59,6 +59,21 @@ def test_of_two_steps_that_fail_the_first_counts():
     assert str(course.failure) == "step sampler: no cells; its output stands above"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "12:00:01.000 - ERROR - Task for-loop-1-iteration-0 failed with exception: [Errno 12] Cannot allocate memory",
+        "12:00:01.000 - ERROR - Pipeline 'imagery-to-map' finished with status FAILURE",
+    ],
+)
+def test_a_failure_of_the_runner_itself_is_that_of_the_step_at_work(line):
+    course = Course("its output stands above")
+    course.hear("12:00:00.000 - INFO - Executing task 'sampler'")
+    assert course.hear(line) == "failed"
+    assert "step sampler ended by a fault" in str(course.failure)
+    assert line in str(course.failure)
+
+
 def heard(text):
     words = LastWords()
     for line in text.splitlines():

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from eartheye.contracts import Catalogue, Map
 from eartheye.contracts.catalogue import SceneEntry
-from eartheye.contracts.messages import JobResult
+from eartheye.contracts.messages import JobRequest, JobResult
 from eartheye.errors import JobFailed
 from eartheye.store import Folder
 from eartheye.tracking import RegisteredModel
@@ -32,6 +32,13 @@ def test_the_same_map_asked_again_is_the_same_job():
     assert job() == job()
     assert job().startswith("later-landcover-v3-")
     assert job(WANTED.model_copy(update={"timeout_s": 5.0})) == job()
+
+
+def test_a_title_and_a_model_of_any_length_make_a_name_that_can_be_asked_for():
+    long = MapConfig(title="t" * 128, model="m" * 128, scene="mosaic.tif")
+    asked = map_request("data", "run", long, RegisteredModel("m" * 128, 12345, "models", "serving", "5e" * 32, "report"))
+    assert JobRequest.model_validate_json(asked.model_dump_json()) == asked
+    assert job(long) != job(long.model_copy(update={"title": "t" * 127}))
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,6 @@ def test_a_step_whose_runner_was_killed_is_ended_and_the_run_with_it(world, tmp_
     wait_until(lambda: is_gone(step))
 
 
-@pytest.mark.server
 def test_a_disk_that_fills_up_is_told_in_a_line(small_disk, monkeypatch):
     run = small_disk / "run"
     monkeypatch.setattr("services.demo.run.create_world", lambda folder, **_: run.joinpath("large").write_bytes(bytes(5_000_000)))
@@ -95,6 +94,7 @@ def test_a_disk_that_fills_up_is_told_in_a_line(small_disk, monkeypatch):
         run_demo(run, data=None, catalogue=None, chain=None, size_km=8.0, seed=0)
 
 
+@pytest.mark.server
 def test_a_service_that_cannot_work_ends_the_pipeline_and_its_error_is_told(world, tmp_path):
     (tmp_path / "eartheye.db").mkdir()
     with embedded_broker() as address:
