@@ -1,7 +1,9 @@
 """Browsers that signed in: how a session begins, what it may do, and when it ends."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -130,6 +132,7 @@ def visitor(admin, kept: Sessions, name: str) -> Visitor:
 def click(admin, key: NewKey | None, action: str, monkeypatch) -> tuple[list[str], list[str]]:
     """Click as a page's handlers do; returns who was let do it, and what was told."""
     done, told = list[str](), list[str]()
+    monkeypatch.setattr(pages_visitor.ui, "context", SimpleNamespace(client=nullcontext()))
     monkeypatch.setattr(pages_visitor.ui, "notify", lambda words, **_: told.append(words))
     kept, name = signed_in(key) if key else (Sessions(), "nobody")
     asyncio.run(visitor(admin, kept, name).act(action, lambda who: done.append(who.name)))
